@@ -55,8 +55,9 @@ internal sealed partial class DemoPlayer(IDemoSink sink, TimeProvider time, ILog
     {
         foreach (var (due, body) in bodies)
         {
+            cancellation.ThrowIfCancellationRequested();
             var wait = due - time.GetUtcNow();
-            if (wait > TimeSpan.Zero) await Task.Delay(wait, time, cancellation);
+            if (wait > TimeSpan.Zero) await Task.Delay(wait + TimeSpan.FromMilliseconds(1), time, cancellation);   // a delay is cut to whole milliseconds
             try
             {
                 await sink.SendAsync(body, cancellation);

@@ -96,7 +96,9 @@ public sealed class DemoFleetTests
     [Fact]
     public void Some_bodies_arrive_after_what_happened_later()
     {
-        var live = bodies.Where(body => body.Due > Start.AddMinutes(1)).Select(body => body.Json.GetProperty("timestamp").GetInt64()).ToList();
+        var live = bodies.DistinctBy(body => body.Json.GetRawText())
+            .Where(body => body.Due > Start.AddMinutes(1))
+            .Select(body => body.Json.GetProperty("timestamp").GetInt64()).ToList();
 
         Assert.NotEqual(live.Order(), live);
     }
