@@ -44,7 +44,6 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
-        app.UseDefaultFiles().UseStaticFiles();
         app.UseDocs();
         app.UseRouting();
         app.UseSecurity();
