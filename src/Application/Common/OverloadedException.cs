@@ -1,7 +1,7 @@
 namespace WebhookService.Application.Common;
 
-/// <summary>The work was not taken because the queue is full. Nothing was changed; the caller may send it again after <see cref="RetryAfter"/>.</summary>
-public sealed class OverloadedException(TimeSpan retryAfter) : Exception("The queue is full.")
+/// <summary>More was sent than can be stored in time. The request was not taken; send it again after <see cref="RetryAfter"/>.</summary>
+public sealed class OverloadedException(TimeSpan retryAfter) : Exception("The service is overloaded and did not take the request.")
 {
     public TimeSpan RetryAfter { get; } = retryAfter;
 }

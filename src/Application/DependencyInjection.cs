@@ -1,0 +1,36 @@
+using System.Reflection;
+using MediatR;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using WebhookService.Application.Common;
+using WebhookService.Application.Sessions;
+
+namespace WebhookService.Application;
+
+public static class DependencyInjection
+{
+    public static IServiceCollection AddApplication(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<PresenceOptions>().Bind(configuration.GetSection("Presence")).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<PresenceOptions>>().Value.ToRules());
+        services.AddSingleton<ClientPresence>();
+        services.AddSingleton<RecordSignOfLifeHandler>();
+        services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
+        services.AddSingleton<IMediator, Mediator>();
+        return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);
+    }
+
+    /// <summary>Finds every handler of a MediatR request in an assembly. They hold no state of a request, so one of each serves all.</summary>
+    public static IServiceCollection AddRequestHandlers(this IServiceCollection services, Assembly assembly)
+    {
+        foreach (var type in assembly.GetTypes())
+        {
+            if (type is not { IsClass: true, IsAbstract: false, IsGenericTypeDefinition: false }) continue;
+            foreach (var contract in type.GetInterfaces())
+                if (contract.IsGenericType && contract.GetGenericTypeDefinition() == typeof(IRequestHandler<,>))
+                    services.AddSingleton(contract, type);
+        }
+        return services;
+    }
+}

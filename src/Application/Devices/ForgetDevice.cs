@@ -1,0 +1,27 @@
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+
+namespace WebhookService.Application.Devices;
+
+/// <summary>
+/// Deletes a device and its data. One command removes a bounded number of rows, so that ingest goes on beside it: send it until it is
+/// <see cref="Forgotten.Completely"/>.
+/// </summary>
+public sealed record ForgetDevice(ClientId Client) : ICommand<Forgotten>
+{
+    /// <summary>Rows of messages and events that one command removes at the most.</summary>
+    public const int Step = 2_000;
+}
+
+public enum Forgotten
+{
+    Completely,
+    InPart,
+}
+
+internal sealed class ForgetDeviceHandler(IDeviceRepository devices) : ICommandHandler<ForgetDevice, Forgotten>
+{
+    public async Task<Forgotten> Handle(ForgetDevice command, CancellationToken cancellationToken) =>
+        await devices.ForgetAsync(command.Client, ForgetDevice.Step, cancellationToken) ? Forgotten.Completely : Forgotten.InPart;
+}

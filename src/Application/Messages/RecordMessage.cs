@@ -1,0 +1,109 @@
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Messages;
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Application.Messages;
+
+/// <summary>A client published a message.</summary>
+/// <param name="Peer">The publisher's "ip:port" (EMQX ≥ 5.8), which tells a will from a living client.</param>
+/// <param name="IsEvidence">False where the time is not that of the publish (a will of the 4.x plugin carries the time of CONNECT) or no client sent it.</param>
+public sealed record RecordMessagePublished(MessageContent Content, string? Peer, bool IsEvidence, DateTimeOffset ReceivedAt) : ICommand;
+
+/// <summary>The broker sent a message to a subscriber.</summary>
+/// <param name="At">When it was sent; null in the 4.x plugin, which tells only the time of the publish.</param>
+/// <param name="Duplicate">A re-delivery (DUP).</param>
+public sealed record RecordMessageDelivered(
+    MessageContent Content, ClientId Receiver, DateTimeOffset? At, string? Peer, bool Duplicate, DateTimeOffset ReceivedAt) : ICommand;
+
+/// <summary>A subscriber acknowledged a message (QoS 1 and 2).</summary>
+/// <param name="At">When; null in the 4.x plugin.</param>
+public sealed record RecordMessageAcked(MessageContent Content, ClientId Receiver, DateTimeOffset? At, string? Peer, DateTimeOffset ReceivedAt) : ICommand;
+
+/// <summary>The broker dropped a message for everybody (`no_subscribers` …).</summary>
+public sealed record RecordMessageDropped(MessageContent Content, DateTimeOffset? At, string Reason, DateTimeOffset ReceivedAt) : ICommand;
+
+/// <summary>The broker dropped a message for one receiver (`queue_full`, `expired` …).</summary>
+public sealed record RecordDeliveryDropped(MessageContent Content, ClientId Receiver, DateTimeOffset? At, string Reason, DateTimeOffset ReceivedAt) : ICommand;
+
+internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceRepository devices, PresenceRules rules) :
+    ICommandHandler<RecordMessagePublished>,
+    ICommandHandler<RecordMessageDelivered>,
+    ICommandHandler<RecordMessageAcked>,
+    ICommandHandler<RecordMessageDropped>,
+    ICommandHandler<RecordDeliveryDropped>
+{
+    public async Task<Outcome> Handle(RecordMessagePublished command, CancellationToken cancellationToken)
+    {
+        var content = command.Content;
+        var outcome = await TellAsync(content, receiver: null, command.ReceivedAt, message => message.Published(content), cancellationToken);
+        if (outcome is Outcome.Applied && content.FromDevice)
+            await TellAsync(content.Publisher, command.ReceivedAt, device =>
+            {
+                device.Published(content.Topic, content.PublishedAt);
+                if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, new Observation(command.ReceivedAt, rules));
+            }, cancellationToken);
+        return outcome;
+    }
+
+    public async Task<Outcome> Handle(RecordMessageDelivered command, CancellationToken cancellationToken)
+    {
+        var at = command.At ?? command.ReceivedAt;
+        var outcome = await TellAsync(
+            command.Content, command.Receiver, command.ReceivedAt, message => message.Delivered(command.Receiver, at, command.Duplicate), cancellationToken);
+        if (outcome is Outcome.Applied)
+            await TellAsync(command.Receiver, command.ReceivedAt, device =>
+            {
+                device.Received();
+                device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules));
+            }, cancellationToken);
+        return outcome;
+    }
+
+    public async Task<Outcome> Handle(RecordMessageAcked command, CancellationToken cancellationToken)
+    {
+        var at = command.At ?? command.ReceivedAt;
+        var outcome = await TellAsync(command.Content, command.Receiver, command.ReceivedAt, message => message.Acked(command.Receiver, at), cancellationToken);
+        if (outcome is Outcome.Applied)
+            await TellAsync(
+                command.Receiver, command.ReceivedAt,
+                device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)), cancellationToken);
+        return outcome;
+    }
+
+    public async Task<Outcome> Handle(RecordMessageDropped command, CancellationToken cancellationToken)
+    {
+        var outcome = await TellAsync(
+            command.Content, receiver: null, command.ReceivedAt, message => message.Dropped(command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
+        if (outcome is Outcome.Applied && command.Content.FromDevice)
+            await TellAsync(command.Content.Publisher, command.ReceivedAt, device => device.Lost(), cancellationToken);
+        return outcome;
+    }
+
+    public async Task<Outcome> Handle(RecordDeliveryDropped command, CancellationToken cancellationToken)
+    {
+        var outcome = await TellAsync(
+            command.Content, command.Receiver, command.ReceivedAt,
+            message => message.DroppedFor(command.Receiver, command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
+        if (outcome is Outcome.Applied)
+            await TellAsync(command.Receiver, command.ReceivedAt, device => device.Lost(), cancellationToken);
+        return outcome;
+    }
+
+    private async ValueTask<Outcome> TellAsync(
+        MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, Outcome> fact, CancellationToken cancellation)
+    {
+        var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
+        var outcome = fact(message);
+        await messages.SaveAsync(message, cancellation); // a repeated delivery may still add its DUP
+        return outcome;
+    }
+
+    private async ValueTask TellAsync(ClientId client, DateTimeOffset receivedAt, Action<Device> fact, CancellationToken cancellation)
+    {
+        var device = await devices.FindAsync(client, cancellation) ?? Device.Discovered(client, receivedAt);
+        fact(device);
+        await devices.SaveAsync(device, cancellation);
+    }
+}

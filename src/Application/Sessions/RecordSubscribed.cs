@@ -1,0 +1,23 @@
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Application.Sessions;
+
+/// <summary>The broker granted a subscription.</summary>
+/// <param name="At">`timestamp`; null in the 4.x plugin.</param>
+public sealed record RecordSubscribed(
+    ClientId Client, string Filter, SubscriptionOptions Options, DateTimeOffset? At, string? Peer, DateTimeOffset ReceivedAt) : ICommand;
+
+internal sealed class RecordSubscribedHandler(ClientPresence presence, RecordSignOfLifeHandler signs) : ICommandHandler<RecordSubscribed>
+{
+    public async Task<Outcome> Handle(RecordSubscribed command, CancellationToken cancellationToken)
+    {
+        var outcome = await presence.TellAsync(
+            command.Client, command.ReceivedAt, (set, seen) => set.Subscribed(command.Filter, command.At, command.Options, seen),
+            starts: false, seenAt: command.At, cancellationToken);
+        if (outcome is Outcome.Applied)
+            await signs.Handle(new RecordSignOfLife(command.Client, command.At, command.Peer, command.ReceivedAt), cancellationToken);
+        return outcome;
+    }
+}

@@ -1,0 +1,159 @@
+using WebhookService.Domain.Devices;
+
+namespace WebhookService.Domain.Sessions;
+
+/// <summary>What a CONNECT packet and its socket told about a connection. Null where the broker's version does not say.</summary>
+public sealed record ConnectionDetails
+{
+    public string? Username { get; init; }
+    public string? Ip { get; init; }
+    public int? Port { get; init; }
+    public string? Protocol { get; init; }
+
+    /// <summary>3 = MQTT 3.1, 4 = 3.1.1, 5 = 5.0; gateways send words.</summary>
+    public string? ProtocolVersion { get; init; }
+    public int? KeepAliveSeconds { get; init; }
+    public bool? CleanStart { get; init; }
+
+    /// <summary>Seconds that the broker keeps the session after the connection; 4,294,967,295 = for ever; null where not said.</summary>
+    public long? ExpirySeconds { get; init; }
+
+    /// <summary>The rest of what the broker said of the connection, as a JSON object.</summary>
+    public string? More { get; init; }
+
+    /// <summary>True when the session's state ends together with its connection; null when the broker does not say.</summary>
+    public bool? EndsWithConnection =>
+        ExpirySeconds is 0 ? true
+        : ExpirySeconds is > 0 ? false
+        : CleanStart is true && ProtocolVersion is "3" or "4" ? true
+        : null;
+}
+
+/// <summary>How the end of a session came to be known.</summary>
+public enum EndedBy
+{
+    /// <summary>The broker reported it.</summary>
+    Event,
+
+    /// <summary>A newer connection of the same client id exists, and MQTT allows only one.</summary>
+    Superseded,
+
+    /// <summary>The broker's client list does not hold it any more.</summary>
+    Reconciled,
+
+    /// <summary>Its session expiry interval ran out.</summary>
+    Expired,
+}
+
+/// <summary>The end of a connection. <paramref name="At"/> is broker time.</summary>
+public sealed record SessionEnd(DateTimeOffset At, DisconnectReason Reason, string? RawReason, EndedBy By)
+{
+    /// <summary>Seconds for which the client's DISCONNECT asked to keep the session (`disconn_props.Session-Expiry-Interval`); overrides CONNECT.</summary>
+    public long? ExpirySeconds { get; init; }
+}
+
+/// <summary>A client's message counters at one moment; the difference of two is what a session carried.</summary>
+public readonly record struct Traffic(long Published, long Delivered, long Dropped)
+{
+    public static Traffic operator -(Traffic later, Traffic earlier) =>
+        new(later.Published - earlier.Published, later.Delivered - earlier.Delivered, later.Dropped - earlier.Dropped);
+}
+
+/// <summary>
+/// One connection of a client id, named by (node, connected_at): EMQX gives the same millisecond in connected, its own disconnected, connack
+/// and the REST API. It is a pair of facts, opened and closed, that may arrive in any order and any number of times.
+/// </summary>
+public sealed class Session
+{
+    internal Session(string node, DateTimeOffset connectedAt, string? peer) => (Node, ConnectedAt, Peer) = (node, connectedAt, peer);
+
+    /// <summary>The broker node; empty where the version does not say (≤ 4.2.1).</summary>
+    public string Node { get; }
+
+    public DateTimeOffset ConnectedAt { get; }
+
+    /// <summary>"ip:port" as in `peername`; null where the dialect has none. Two connections of one millisecond differ in it.</summary>
+    public string? Peer { get; internal set; }
+
+    /// <summary>False while only the end has been reported.</summary>
+    public bool Opened { get; private set; }
+
+    /// <summary>True when `connected` carried no time and the time of arrival stands in.</summary>
+    public bool TimeIsArrival { get; private set; }
+
+    public ConnectionDetails Details { get; private set; } = new();
+
+    /// <summary>The end as reported with this session's own identity.</summary>
+    public SessionEnd? Closed { get; private set; }
+
+    /// <summary>The end as concluded from all facts of the client: see <see cref="SessionSet"/>.</summary>
+    public SessionEnd? End { get; internal set; }
+
+    /// <summary>False when the end was matched by time alone and may belong to another connection.</summary>
+    public bool EndIsExact { get; internal set; } = true;
+
+    /// <summary>The broker dropped what it kept for the session (4.x plugin `session_terminated`).</summary>
+    public bool Terminated { get; internal set; }
+
+    public Traffic TrafficAtStart { get; private set; }
+    public Traffic? TrafficAtEnd { get; internal set; }
+
+    internal bool Is(string node, DateTimeOffset connectedAt, string? peer) =>
+        ConnectedAt == connectedAt && Node == node && (Peer is null || peer is null || Peer == peer);
+
+    internal bool Open(ConnectionDetails details, bool timeIsArrival, Traffic traffic)
+    {
+        if (Opened) return false;
+        (Opened, Details, TimeIsArrival, TrafficAtStart) = (true, details, timeIsArrival, traffic);
+        return true;
+    }
+
+    /// <summary>Of several reported ends the earliest stands: EMQX 5.3 repeats `disconnected` of a persistent session with a new time.</summary>
+    internal bool Close(SessionEnd end)
+    {
+        if (Closed is { } known && known.At <= end.At) return false;
+        Closed = end;
+        return true;
+    }
+
+    /// <summary>Builds a session as it was saved.</summary>
+    public static Session Restore(
+        string node, DateTimeOffset connectedAt, string? peer, bool opened, bool timeIsArrival, ConnectionDetails details,
+        SessionEnd? closed, Traffic atStart, Traffic? atEnd) =>
+        new(node, connectedAt, peer)
+        {
+            Opened = opened,
+            TimeIsArrival = timeIsArrival,
+            Details = details,
+            Closed = closed,
+            TrafficAtStart = atStart,
+            TrafficAtEnd = atEnd,
+        };
+}
+
+/// <summary>
+/// A reported end that does not name its session by connected_at: rule events before EMQX 5.8.6 (peername), the 4.x plugin 4.2.2 – 4.3.11
+/// (node and time), ≤ 4.2.1 (arrival). Which session it ended is decided anew whenever the client's facts change.
+/// </summary>
+public sealed record Farewell(string? Node, string? Peer, DateTimeOffset At, DisconnectReason Reason, string? RawReason, FarewellKind Kind)
+{
+    /// <summary>As in <see cref="SessionEnd.ExpirySeconds"/>.</summary>
+    public long? ExpirySeconds { get; init; }
+
+    /// <summary>True when a known session ended by it; otherwise it is all that is known of its session.</summary>
+    public bool Matched { get; internal set; }
+
+    /// <summary>Builds a farewell as it was saved.</summary>
+    public static Farewell Restore(
+        string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? raw, FarewellKind kind, bool matched, long? expirySeconds) =>
+        new(node, peer, at, reason, raw, kind) { Matched = matched, ExpirySeconds = expirySeconds };
+}
+
+public enum FarewellKind
+{
+    /// <summary>The connection ended.</summary>
+    Disconnected,
+
+    /// <summary>The broker dropped the session's state (4.x plugin `session_terminated`); carries neither time nor identity.</summary>
+    Terminated,
+}

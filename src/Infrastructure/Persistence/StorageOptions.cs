@@ -1,0 +1,14 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>`Storage`: where the data is kept.</summary>
+public sealed class StorageOptions
+{
+    [Required]
+    public string ConnectionString { get; set; } = "Data Source=data/webhooks.db";
+
+    /// <summary>The database: `Sqlite`.</summary>
+    [RegularExpression("(?i)^sqlite$", ErrorMessage = "Storage:Provider knows 'Sqlite' only.")]
+    public string Provider { get; init; } = "Sqlite";
+}

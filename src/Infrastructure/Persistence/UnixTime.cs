@@ -1,0 +1,13 @@
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>Time as the database keeps it: integer milliseconds since 1970 UTC.</summary>
+internal static class UnixTime
+{
+    public static long ToMs(this DateTimeOffset time) => time.ToUnixTimeMilliseconds();
+
+    public static long? ToMs(this DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();
+
+    public static DateTimeOffset ToTime(this long ms) => DateTimeOffset.FromUnixTimeMilliseconds(ms);
+
+    public static DateTimeOffset? ToTime(this long? ms) => ms is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+}
