@@ -2,6 +2,8 @@ using Microsoft.Extensions.Options;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
+using WebhookService.Application;
+using WebhookService.Infrastructure;
 
 namespace WebhookService.Api;
 
@@ -36,6 +38,8 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        builder.Services.AddApplication(builder.Configuration);
+        builder.Services.AddInfrastructure(builder.Configuration);
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
