@@ -3,6 +3,8 @@ using WebhookService.Api.Errors;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
+using WebhookService.Application;
+using WebhookService.Infrastructure;
 
 namespace WebhookService.Api;
 
@@ -37,6 +39,8 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        builder.Services.AddApplication(builder.Configuration);
+        builder.Services.AddInfrastructure(builder.Configuration);
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
@@ -46,7 +50,6 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
-        app.UseDefaultFiles().UseStaticFiles();
         app.UseDocs();
         app.UseRouting();
         app.UseSecurity();
