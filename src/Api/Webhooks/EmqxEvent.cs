@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
 using WebhookService.Application.Common;
@@ -20,12 +21,22 @@ internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
 {
     private const int LongestName = 100;
 
+    private static readonly FrozenSet<string> Documented = FrozenSet.Create(
+        "client.connect", "client.connack", "client.connected", "client.disconnected", "client.ping", "client.subscribe", "client.unsubscribe",
+        "client.check_acl_complete", "client.check_authz_complete", "client.check_authn_complete",
+        "session.created", "session.subscribed", "session.unsubscribed", "session.terminated",
+        "message.publish", "message.deliver", "message.delivered", "message.acked", "message.dropped", "delivery.dropped",
+        "schema.validation_failed", "message.transformation_failed", "alarm.activated", "alarm.deactivated");
+
     private readonly string? ruleEvent = fields.Text(EmqxField.Event);
 
     /// <summary>The rule engine's name of the event; null where neither family is recognised, as in SELECTs without the column.</summary>
     private string? Name => ruleEvent ?? OfPlugin(fields.Text(EmqxField.Action));
 
     private bool FromPlugin => ruleEvent is null;
+
+    /// <summary>The name for metrics, whose names are few.</summary>
+    public string DocumentedName => Name is { } name && Documented.TryGetValue(name, out var known) ? known : Element.OtherEvent;
 
     /// <summary>Null for <c>{}</c>, which says nothing.</summary>
     /// <exception cref="DomainException">A field that the event needs is missing or wrong.</exception>

@@ -31,10 +31,10 @@ internal sealed class EmqxSource : IWebhookSource
     private static Element Translate(Webhook webhook, ReadOnlyMemory<byte> json)
     {
         if (FirstOf(json.Span) is not (byte)'{') return new(json, null, new("An element of the array is no JSON object."));
-        var fields = EmqxFields.Read(json);
+        var told = new EmqxEvent(webhook, EmqxFields.Read(json));
         try
         {
-            return new(json, new EmqxEvent(webhook, fields).ToCommand());
+            return new(json, told.ToCommand(), Event: told.DocumentedName);
         }
         catch (DomainException mistake)
         {

@@ -36,7 +36,11 @@ internal abstract record Translation
 }
 
 /// <summary>A part of a body that stands for itself: a command, a mistake, or neither where it says nothing to keep.</summary>
-internal readonly record struct Element(ReadOnlyMemory<byte> Bytes, ICommand? Command, Mistake? Mistake = null);
+/// <param name="Event">What it is called in metrics: a name that the source documents, else <see cref="OtherEvent"/>.</param>
+internal readonly record struct Element(ReadOnlyMemory<byte> Bytes, ICommand? Command, Mistake? Mistake = null, string Event = Element.OtherEvent)
+{
+    public const string OtherEvent = "other";
+}
 
 /// <summary>What is wrong, as a sentence for the sender, and the field at fault where there is one.</summary>
 internal sealed record Mistake(string Reason, string? Parameter = null);

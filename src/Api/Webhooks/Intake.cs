@@ -11,7 +11,7 @@ namespace WebhookService.Api.Webhooks;
 /// The one way in for webhooks, whoever hands them over: translates, sends the commands, and keeps in quarantine what nothing could be made
 /// of. When it answers, all of that is on disk.
 /// </summary>
-internal sealed partial class Intake(IMediator mediator, WebhookSources sources, ILogger<Intake> logger)
+internal sealed partial class Intake(IMediator mediator, WebhookSources sources, ServiceMetrics metrics, ILogger<Intake> logger)
 {
     /// <summary>So many elements of an array are on their way at once: enough for one large transaction, too few to fill the queue.</summary>
     private const int Window = 512;
@@ -45,11 +45,14 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     }
 
     /// <summary>Keeps the beginning of a body that is too large to be read.</summary>
-    public async Task<long> KeepTooLargeAsync(string source, string? contentType, ReadOnlyMemory<byte> beginning, int limit, DateTimeOffset receivedAt) =>
-        await mediator.Send(
+    public Task<long> KeepTooLargeAsync(string source, string? contentType, ReadOnlyMemory<byte> beginning, int limit, DateTimeOffset receivedAt)
+    {
+        metrics.Quarantined(source, RefusalCodes.TooLarge);
+        return mediator.Send(
             new QuarantineBody(source, RefusalCodes.TooLarge, $"The body is larger than {limit} bytes (Ingest:MaxBodyBytes).", null, contentType,
                 beginning.ToArray(), Truncated: true, receivedAt),
             CancellationToken.None);
+    }
 
     private async Task TranslateAsync(
         string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
@@ -58,7 +61,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         switch (found.Kind.Translate(new Webhook(found.Name, found.Options, headers, body, receivedAt)))
         {
             case Translation.Understood said:
-                foreach (var elements in said.Elements.Chunk(Window)) await SendAsync(elements, result);
+                foreach (var elements in said.Elements.Chunk(Window)) await SendAsync(found.Name, elements, result);
                 break;
             case Translation.Malformed whole:
                 result.Mistakes.Add(new(body, IsNoJson(contentType) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake));
@@ -69,7 +72,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     }
 
     /// <summary>Sends in order; the writer keeps that order. One element that fails stops no other.</summary>
-    private async Task SendAsync(Element[] elements, IntakeResult result)
+    private async Task SendAsync(string source, Element[] elements, IntakeResult result)
     {
         var sent = new Task<Outcome>?[elements.Length];
         for (var i = 0; i < elements.Length; i++)
@@ -84,7 +87,9 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             {
                 try
                 {
-                    if (await answer is Outcome.Repeated) result.Duplicates++;
+                    var outcome = await answer;
+                    metrics.Received(source, elements[i].Event, outcome);
+                    if (outcome is Outcome.Repeated) result.Duplicates++;
                     else result.Accepted++;
                 }
                 catch (OverloadedException full)
@@ -107,6 +112,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
 
     private async Task KeepAsync(string source, string? contentType, DateTimeOffset receivedAt, IntakeResult result)
     {
+        foreach (var one in result.Mistakes) metrics.Quarantined(source, one.Code);
         foreach (var mistakes in result.Mistakes.Chunk(Window))
             result.Quarantined.AddRange(await Task.WhenAll(mistakes.Select(one => mediator.Send(
                 new QuarantineBody(
