@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
+using WebhookService.Api.Webhooks;
 using WebhookService.Application;
 using WebhookService.Infrastructure;
 
@@ -43,6 +44,7 @@ public partial class Program
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
+        builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
