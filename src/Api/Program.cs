@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Demo;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
@@ -31,7 +32,7 @@ public partial class Program
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
-            Args = args,
+            Args = [.. args.Where(arg => arg != DemoMode.Switch)],
             ApplicationName = typeof(Program).Assembly.GetName().Name,
             // Settings and pages are found beside the program wherever it is started from; data lies in the working directory.
             ContentRootPath = AppContext.BaseDirectory,
@@ -39,6 +40,7 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        if (args.Contains(DemoMode.Switch)) builder.UseDemo();
         builder.Services.AddApplication(builder.Configuration);
         builder.Services.AddInfrastructure(builder.Configuration);
         builder.Services.AddErrors();
