@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
 
@@ -36,6 +37,7 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
