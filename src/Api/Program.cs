@@ -46,7 +46,6 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
-        app.UseDefaultFiles().UseStaticFiles();
         app.UseDocs();
         app.UseRouting();
         app.UseSecurity();

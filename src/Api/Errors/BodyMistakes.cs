@@ -9,9 +9,10 @@ internal static partial class BodyMistakes
 {
     public static Problem From(ModelStateDictionary state)
     {
-        foreach (var (key, entry) in state)
+        // "$.path" is what the JSON reader found; beside it stands a misleading "field is required" for the body as a whole.
+        foreach (var (key, entry) in state.OrderByDescending(one => one.Key.StartsWith('$')))
         {
-            if (entry.Errors.Count == 0) continue;
+            if (entry is null || entry.Errors.Count == 0) continue;
 
             var error = entry.Errors[0];
             var message = error.Exception is JsonException json ? json.Message : error.ErrorMessage;

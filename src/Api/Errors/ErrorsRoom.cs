@@ -16,7 +16,7 @@ internal static class ErrorsRoom
             options.Filters.Add<KnownQueryOnly>();
             options.ModelMetadataDetailsProviders.Add(new SystemTextJsonValidationMetadataProvider());
         });
-        services.Configure<ApiBehaviorOptions>(options =>
+        services.PostConfigure<ApiBehaviorOptions>(options =>
         {
             options.SuppressMapClientErrors = true;
             options.InvalidModelStateResponseFactory = context => BodyMistakes.From(context.ModelState).AsResult();

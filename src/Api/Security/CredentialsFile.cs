@@ -24,6 +24,7 @@ internal static class CredentialsFile
         ReadCommentHandling = JsonCommentHandling.Skip,
         AllowTrailingCommas = true,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
     };
 
     public static GeneratedCredentials? GenerateIfMissing(string path)
@@ -50,6 +51,7 @@ internal static class CredentialsFile
         try
         {
             var tokens = JsonSerializer.Deserialize<Content>(File.ReadAllBytes(path), Json)?.Tokens ?? [];
+            tokens.RemoveAll(token => token is null);
             var mistakes = TokenOptions.Mistakes(tokens, $"{path}: tokens", jwtIsConfigured: false).ToList();
             if (tokens.Count == 0) mistakes.Add($"{path} holds no tokens: delete it to have new ones generated at the next start.");
             return mistakes.Count == 0 ? tokens : throw SecurityOptions.Refused(mistakes);

@@ -24,10 +24,14 @@ internal static class SecurityRoom
         services.AddSingleton<IConfigureOptions<JwtBearerOptions>, JwtBearerSetup>();
         services.AddSingleton<IAuthorizationMiddlewareResultHandler, RefusalAnswer>();
 
-        services.AddAuthentication(TokenOrJwt)
+        // The core of AddAuthentication and AddJwtBearer, without the data protection keys in the home folder that they bring and nobody uses.
+        services.AddAuthenticationCore(options => options.DefaultScheme = TokenOrJwt);
+        services.AddWebEncoders();
+        services.AddSingleton<IPostConfigureOptions<JwtBearerOptions>, JwtBearerPostConfigureOptions>();
+        new AuthenticationBuilder(services)
             .AddPolicyScheme(TokenOrJwt, displayName: null, options => options.ForwardDefaultSelector = SchemeFor)
             .AddScheme<AuthenticationSchemeOptions, TokenAuthenticationHandler>(TokenAuthenticationHandler.Scheme, displayName: null, configureOptions: null)
-            .AddJwtBearer();
+            .AddScheme<JwtBearerOptions, JwtBearerHandler>(JwtBearerDefaults.AuthenticationScheme, displayName: null, configureOptions: null);
 
         services.AddAuthorization(options =>
         {
@@ -94,15 +98,21 @@ internal static class SecurityRoom
             };
             options.Events = new()
             {
-                OnMessageReceived = context =>
+                OnMessageReceived = async context =>
                 {
                     context.Token = PresentedToken.In(context.Request, tokens.Headers);
-                    return Task.CompletedTask;
+                    if (context.Options.ConfigurationManager is not { } issuer) return;
+
+                    try
+                    {
+                        await issuer.GetConfigurationAsync(context.HttpContext.RequestAborted);   // from its cache, but for the first time
+                    }
+                    catch (InvalidOperationException unreachable)
+                    {
+                        // Without the keys the handler would call the token wrong, which it may not be.
+                        throw new ApiException(Problem.IssuerUnreachable, unreachable);
+                    }
                 },
-                // Any other failure means that the issuer's keys could not be fetched: the caller's token may be fine.
-                OnAuthenticationFailed = context => context.Exception is SecurityTokenException or ArgumentException
-                    ? Task.CompletedTask
-                    : throw new ApiException(Problem.IssuerUnreachable, context.Exception),
             };
         }
     }
@@ -133,12 +143,16 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
 {
     private const string Realm = "Bearer realm=\"WebhookService\"";
 
-    public Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, Microsoft.AspNetCore.Authorization.Policy.PolicyAuthorizationResult authorizeResult)
+    public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, Microsoft.AspNetCore.Authorization.Policy.PolicyAuthorizationResult authorizeResult)
     {
-        if (authorizeResult.Succeeded) return next(context);
+        if (authorizeResult.Succeeded)
+        {
+            await next(context);
+            return;
+        }
 
         var known = context.User.Identity?.IsAuthenticated == true;
-        var problem = known ? Forbidden(policy) : Unauthorized(context);
+        var problem = known ? Forbidden(policy) : await UnauthorizedAsync(context);
         context.Response.Headers.WWWAuthenticate = problem.Code switch
         {
             Problem.CredentialMissing => Realm,
@@ -146,7 +160,7 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
             _ => $"{Realm}, error=\"insufficient_scope\", scope=\"{problem.Parameter}\"",
         };
         Refused(context.Request.Method, context.Connection.RemoteIpAddress, problem.Status, problem.Code, context.User.Identity?.Name);
-        return problem.WriteAsync(context);
+        await problem.WriteAsync(context);
     }
 
     private static Problem Forbidden(AuthorizationPolicy policy)
@@ -160,9 +174,9 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
         };
     }
 
-    private Problem Unauthorized(HttpContext context)
+    private async Task<Problem> UnauthorizedAsync(HttpContext context)
     {
-        var failure = context.Features.Get<IAuthenticateResultFeature>()?.AuthenticateResult?.Failure;
+        var failure = (await context.AuthenticateAsync()).Failure;   // kept by the scheme: nothing is checked twice
         var headers = string.Join(" or ", tokens.Headers.Select(header => $"'{header}: <token>'").Prepend("'Authorization: Bearer <token>'"));
         return failure is null
             ? new(StatusCodes.Status401Unauthorized, Problem.CredentialMissing, "Unauthorized")
