@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
@@ -41,12 +42,14 @@ public partial class Program
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
+        builder.Services.AddClientIdsInPaths();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
         var app = builder.Build();
         app.UseErrors();
         app.UseDocs();
+        app.UseClientIdsInPaths();
         app.UseRouting();
         app.UseSecurity();
         app.MapOperating();

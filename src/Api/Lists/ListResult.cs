@@ -3,10 +3,10 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Extensions;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
 using WebhookService.Application.Common;
 
@@ -164,21 +164,4 @@ public sealed record ListResponse<T>(IReadOnlyList<T> Items, string? Next)
     /// <summary>How many items all pages hold, where `count=exact` asked for it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Count { get; init; }
-}
-
-/// <summary>The path of a request as it came over the wire, percent-encoding and all.</summary>
-internal static class RawPath
-{
-    public static string Of(HttpContext http)
-    {
-        var target = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
-        if (!target.StartsWith('/') && Uri.TryCreate(target, UriKind.Absolute, out _)) // absolute form, as sent to proxies
-        {
-            var authority = target.IndexOf("://", StringComparison.Ordinal) + 3;
-            var slash = target.IndexOf('/', authority);
-            target = slash < 0 ? "/" : target[slash..];
-        }
-        var query = target.IndexOf('?', StringComparison.Ordinal);
-        return query < 0 ? target : target[..query];
-    }
 }
