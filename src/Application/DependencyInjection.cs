@@ -16,6 +16,7 @@ public static class DependencyInjection
         services.AddOptions<PresenceOptions>().Bind(configuration.GetSection("Presence")).ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<ActivityOptions>().Bind(configuration.GetSection("Activity")).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<PresenceOptions>>().Value.ToRules());
+        services.AddSingleton<ServiceMetrics>();
         services.AddSingleton<ClientPresence>();
         services.AddSingleton<RecordSignOfLifeHandler>();
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
