@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Demo;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
@@ -43,16 +45,19 @@ public partial class Program
         if (args.Contains(DemoMode.Switch)) builder.UseDemo();
         builder.Services.AddApplication(builder.Configuration);
         builder.Services.AddInfrastructure(builder.Configuration);
+        builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
         builder.Services.AddWebhooks(builder.Configuration);
+        builder.Services.AddDevices();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
         var app = builder.Build();
         app.UseErrors();
         app.UseDocs();
+        app.UseClientIdsInPaths();
         app.UseRouting();
         app.UseSecurity();
         app.MapOperating();
