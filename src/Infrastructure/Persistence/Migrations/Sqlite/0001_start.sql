@@ -7,10 +7,13 @@ CREATE TABLE clients (
   client_id TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- reversed: the levels in reverse order, so that a topic filter can be looked up by its end (`+/+/alarm`) as by its beginning.
 CREATE TABLE topics (
   topic_no INTEGER PRIMARY KEY,
-  topic    TEXT NOT NULL UNIQUE
+  topic    TEXT NOT NULL UNIQUE,
+  reversed TEXT NOT NULL
 ) STRICT;
+CREATE INDEX topics_reversed ON topics (reversed);
 
 CREATE TABLE event_types (
   type_no INTEGER PRIMARY KEY,
