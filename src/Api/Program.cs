@@ -1,2 +1,65 @@
-var app = WebApplication.CreateBuilder(args).Build();
-app.Run();
+using Microsoft.Extensions.Options;
+using WebhookService.Api.Devices;
+using WebhookService.Api.Errors;
+using WebhookService.Api.Json;
+using WebhookService.Api.Operating;
+using WebhookService.Api.Security;
+
+namespace WebhookService.Api;
+
+/// <summary>The table of contents: one line per room.</summary>
+public partial class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await using var app = Create(args);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (OptionsValidationException mistakes)
+        {
+            await Console.Error.WriteLineAsync($"The service does not start, because its configuration has mistakes:\n  {string.Join("\n  ", mistakes.Failures)}");
+            return 1;
+        }
+    }
+
+    /// <summary>The whole service, ready to be started. Tests add services of their own last, so that theirs win.</summary>
+    public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            ApplicationName = typeof(Program).Assembly.GetName().Name,
+            // Settings and pages are found beside the program wherever it is started from; data lies in the working directory.
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
+
+        builder.Services.AddJson();
+        builder.Services.AddErrors();
+        builder.Services.AddSecurity();
+        builder.Services.AddOperating(builder.Configuration);
+        builder.Services.AddClientIdsInPaths();
+        builder.Services.AddControllers();
+        configure?.Invoke(builder);
+
+        var app = builder.Build();
+        app.UseErrors();
+        app.UseDocs();
+        app.UseClientIdsInPaths();
+        app.UseRouting();
+        app.UseSecurity();
+        app.MapOperating();
+        app.MapControllers();
+        return app;
+    }
+
+    private static readonly string[] AddressKeys = ["urls", "http_ports", "https_ports"];
+
+    private static bool HasAddress(ConfigurationManager configuration) =>
+        AddressKeys.Any(key => !string.IsNullOrEmpty(configuration[key]))
+        || configuration.GetSection("Kestrel:Endpoints").GetChildren().Any();
+}

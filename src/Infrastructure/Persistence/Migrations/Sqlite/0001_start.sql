@@ -55,10 +55,13 @@ CREATE TABLE devices (
 ) STRICT;
 CREATE UNIQUE INDEX devices_client_id ON devices (client_id);
 CREATE INDEX devices_status       ON devices (status, client_id);
-CREATE INDEX devices_connected_at ON devices (connected_at, client_no);
+CREATE INDEX devices_connected_at ON devices (status, connected_at, client_no);
+CREATE INDEX devices_first_seen   ON devices (first_seen_at, client_no);
+CREATE INDEX devices_name         ON devices (name, client_id);
 CREATE INDEX devices_node         ON devices (node, client_id);
-CREATE INDEX devices_username     ON devices (username, client_id) WHERE username IS NOT NULL;
+CREATE INDEX devices_username     ON devices (username, client_id);
 CREATE INDEX devices_ip           ON devices (ip, client_id) WHERE ip IS NOT NULL;
+CREATE INDEX devices_flapping     ON devices (flapping_until) WHERE flapping_until IS NOT NULL;
 
 -- What changes with every message: small rows, apart from the rest of the device.
 CREATE TABLE device_activity (
@@ -71,9 +74,20 @@ CREATE TABLE device_activity (
   dropped         INTEGER NOT NULL,
   sign_at         INTEGER,
   sign_peer       TEXT,
-  version         INTEGER NOT NULL
+  version         INTEGER NOT NULL,
+  status          INTEGER NOT NULL DEFAULT 0    -- copy of devices.status, kept by the triggers: "offline, last seen first" is one index range
 ) STRICT;
-CREATE INDEX device_activity_last_seen ON device_activity (last_seen_at, client_no);
+CREATE INDEX device_activity_last_seen ON device_activity (status, last_seen_at, client_no);
+CREATE TRIGGER devices_status_copied AFTER UPDATE OF status ON devices WHEN new.status <> old.status BEGIN
+  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
+END;
+CREATE TRIGGER devices_status_inserted AFTER INSERT ON devices BEGIN
+  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
+END;
+CREATE TRIGGER device_activity_status_inserted AFTER INSERT ON device_activity BEGIN
+  UPDATE device_activity SET status = (SELECT status FROM devices WHERE client_no = new.client_no)
+  WHERE client_no = new.client_no AND EXISTS (SELECT 1 FROM devices WHERE client_no = new.client_no AND status <> new.status);
+END;
 
 -- The ledger of connections. closed_*: as reported for this very session; end_*: as concluded from all facts.
 CREATE TABLE sessions (
@@ -110,6 +124,7 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE UNIQUE INDEX sessions_key ON sessions (client_no, connected_at, node, coalesce(peer, ''));
 CREATE INDEX sessions_time ON sessions (connected_at, session_no);
+CREATE INDEX sessions_open ON sessions (connected_at, session_no) WHERE end_at IS NULL;
 
 -- Reported ends that do not name their session. kind: 0 disconnected, 1 terminated. matched = 0: all that is known of a session.
 CREATE TABLE farewells (
@@ -125,6 +140,7 @@ CREATE TABLE farewells (
   matched     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX farewells_client ON farewells (client_no, at);
+CREATE INDEX farewells_stray ON farewells (at, farewell_no) WHERE kind = 0 AND matched = 0;
 
 -- A subscription is current while ends_at is null or ahead.
 CREATE TABLE subscriptions (

@@ -1,0 +1,37 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Diagnostics;
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+
+namespace WebhookService.Api.Errors;
+
+/// <summary>The one place where an exception becomes an answer. What is not in the map is our fault: 500, logged, and nothing of it told.</summary>
+internal sealed partial class ErrorMap(ILogger<ErrorMap> logger) : IExceptionHandler
+{
+    public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellation)
+    {
+        var problem = From(context, exception);
+        if (problem.Status >= 500) Failed(exception, context.Request.Method, context.GetEndpoint()?.DisplayName, RequestId.Of(context));
+        await problem.WriteAsync(context);
+        return true;
+    }
+
+    private static Problem From(HttpContext context, Exception exception) => exception switch
+    {
+        ApiException known => known.Problem,
+        DomainException refused => Problem.BadRequest("invalid-value", refused.Message, refused.Parameter),
+        OverloadedException overloaded => new(429, "overloaded", "Too Many Requests")
+        {
+            Detail = "More work is waiting than can be taken in; nothing of this request was kept.",
+            Hint = "Send it again after the time in Retry-After.",
+            RetryAfter = overloaded.RetryAfter,
+        },
+        BadHttpRequestException { InnerException: JsonException json } => BodyMistakes.From(json.Message),
+        BadHttpRequestException { StatusCode: 400 } bad => Problem.BadRequest("bad-request", bad.Message),
+        BadHttpRequestException bad => Problem.ForStatus(context, bad.StatusCode),
+        _ => Problem.Unexpected,
+    };
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Endpoint} failed (request {RequestId})")]
+    private partial void Failed(Exception exception, string method, string? endpoint, string requestId);
+}

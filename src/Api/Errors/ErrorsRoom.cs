@@ -1,0 +1,47 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ModelBinding.Metadata;
+
+namespace WebhookService.Api.Errors;
+
+/// <summary>Every answer that is no success is a problem document, whoever refused: a controller, MVC, routing or Kestrel.</summary>
+internal static class ErrorsRoom
+{
+    public static IServiceCollection AddErrors(this IServiceCollection services)
+    {
+        services.AddExceptionHandler<ErrorMap>();
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        services.Configure<MvcOptions>(options =>
+        {
+            options.Filters.Add<KnownQueryOnly>();
+            options.ModelMetadataDetailsProviders.Add(new SystemTextJsonValidationMetadataProvider());
+        });
+        services.PostConfigure<ApiBehaviorOptions>(options =>
+        {
+            options.SuppressMapClientErrors = true;
+            options.InvalidModelStateResponseFactory = context => BodyMistakes.From(context.ModelState).AsResult();
+        });
+        services.Configure<JsonOptions>(options => options.JsonSerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);
+        services.AddSingleton<KnownQueryOnly>();
+        return services;
+    }
+
+    public static WebApplication UseErrors(this WebApplication app)
+    {
+        app.Use((context, next) =>
+        {
+            // Set last, because the exception handler wipes the headers.
+            context.Response.OnStarting(static state =>
+            {
+                var http = (HttpContext)state;
+                http.Response.Headers[RequestId.Header] = RequestId.Of(http);
+                return Task.CompletedTask;
+            }, context);
+            return next(context);
+        });
+        app.UseExceptionHandler(static _ => { });
+        app.UseStatusCodePages(static pages => Problem.ForStatus(pages.HttpContext, pages.HttpContext.Response.StatusCode).WriteAsync(pages.HttpContext));
+        return app;
+    }
+}

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using WebhookService.Domain;
+
+namespace WebhookService.Application.Common;
+
+/// <summary>Every measurement of the service, with name and unit. Tags come from short known lists: never a client id or a topic.</summary>
+public sealed class ServiceMetrics : IDisposable
+{
+    public const string MeterName = "WebhookService";
+
+    private readonly Meter meter = new(MeterName);
+    private readonly Counter<long> received;
+    private readonly Counter<long> quarantined;
+    private readonly Counter<long> overloads;
+    private readonly Counter<long> commits;
+    private readonly Counter<long> commandsFailed;
+    private readonly Histogram<double> commitDuration;
+    private readonly Histogram<long> commitSize;
+
+    public ServiceMetrics()
+    {
+        received = meter.CreateCounter<long>("webhooks.received", "{webhook}", "Webhooks taken in, by source, event and outcome.");
+        quarantined = meter.CreateCounter<long>("webhooks.quarantined", "{webhook}", "Bodies that nothing could be made of, by source and code.");
+        overloads = meter.CreateCounter<long>("webhooks.overloads", "{webhook}", "Requests answered 429 because the writer could not keep up.");
+        commits = meter.CreateCounter<long>("store.commits", "{commit}", "Transactions written.");
+        commandsFailed = meter.CreateCounter<long>("store.commands_failed", "{command}", "Commands rolled back alone because they failed.");
+        commitDuration = meter.CreateHistogram<double>("store.commit.duration", "s", "Time from the begin of a transaction to its being on disk.");
+        commitSize = meter.CreateHistogram<long>("store.commit.size", "{command}", "Commands that shared a transaction.");
+    }
+
+    /// <param name="event">The event's name if it is one that the source documents, else "other".</param>
+    public void Received(string source, string @event, Outcome outcome) =>
+        received.Add(1, new("source", source), new("event", @event), new("outcome", Word(outcome)));
+
+    public void Quarantined(string source, string code) => quarantined.Add(1, new("source", source), new KeyValuePair<string, object?>("code", code));
+
+    public void Overloaded() => overloads.Add(1);
+
+    public void Committed(int commands, TimeSpan duration)
+    {
+        commits.Add(1);
+        commitSize.Record(commands);
+        commitDuration.Record(duration.TotalSeconds);
+    }
+
+    public void CommandFailed() => commandsFailed.Add(1);
+
+    /// <summary>Watches a number that somebody else keeps.</summary>
+    public void Watch(string name, string unit, string description, Func<long> read) => meter.CreateObservableGauge(name, read, unit, description);
+
+    public void Dispose() => meter.Dispose();
+
+    private static string Word(Outcome outcome) => outcome switch
+    {
+        Outcome.Applied => "applied",
+        Outcome.Repeated => "repeated",
+        Outcome.Overtaken => "overtaken",
+        _ => throw new UnreachableException(),
+    };
+}

@@ -1,0 +1,43 @@
+using MediatR;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using WebhookService.Application;
+using WebhookService.Application.Common;
+using WebhookService.Application.Quarantine;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Messages;
+using WebhookService.Domain.Reports;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Devices;
+using WebhookService.Infrastructure.Messages;
+using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Quarantine;
+using WebhookService.Infrastructure.Sessions;
+
+namespace WebhookService.Infrastructure;
+
+public static class DependencyInjection
+{
+    public static IServiceCollection AddInfrastructure(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<StorageOptions>().Bind(configuration.GetSection("Storage")).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<QueueOptions>().Bind(configuration.GetSection("Ingest:Queue")).ValidateDataAnnotations().ValidateOnStart();
+
+        services.AddSingleton<Database>();
+        services.AddSingleton<UnitOfWork>();
+        services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>();
+        services.AddSingleton<Journal.Journal>();
+        services.AddSingleton<IReportRepository>(provider => provider.GetRequiredService<Journal.Journal>());
+        services.AddSingleton<IDeviceRepository, DeviceRepository>();
+        services.AddSingleton<ISessionRepository, SessionRepository>();
+        services.AddSingleton<IMessageRepository, MessageRepository>();
+        services.AddSingleton<IQuarantine, QuarantineRepository>();
+
+        services.AddSingleton<Writer>();
+        services.AddSingleton<IIngestGauge>(provider => provider.GetRequiredService<Writer>());
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Writer>());
+        services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(GroupCommit<,>));
+        return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);
+    }
+}

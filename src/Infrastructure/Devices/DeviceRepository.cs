@@ -1,0 +1,268 @@
+using System.Text.Json;
+using Dapper;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Devices;
+
+/// <summary>
+/// Devices in two tables: `devices` changes when a device connects or is described, `device_activity` with every message, and its rows are
+/// small. A device is written once a transaction, however often it was saved in it.
+/// </summary>
+internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
+{
+    private const string Find = """
+        SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version
+        FROM devices d JOIN device_activity a USING (client_no)
+        WHERE d.client_no = @ClientNo
+        """;
+
+    private const string SaveDevice = """
+        INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence,
+          last_online_at, last_offline_at, last_reason, last_raw_reason, flapping_until, session_count, subscription_count,
+          node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (client_no) DO UPDATE SET
+          username = excluded.username, name = excluded.name, tags = excluded.tags, message_interval = excluded.message_interval,
+          status = excluded.status, confidence = excluded.confidence, since = excluded.since, evidence = excluded.evidence,
+          last_online_at = excluded.last_online_at, last_offline_at = excluded.last_offline_at, last_reason = excluded.last_reason,
+          last_raw_reason = excluded.last_raw_reason, flapping_until = excluded.flapping_until, session_count = excluded.session_count,
+          subscription_count = excluded.subscription_count, node = excluded.node, connected_at = excluded.connected_at, peer = excluded.peer,
+          ip = excluded.ip, port = excluded.port, protocol = excluded.protocol, protocol_version = excluded.protocol_version,
+          keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more
+        """;
+
+    private const string SaveActivity = """
+        INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (client_no) DO UPDATE SET
+          last_seen_at = excluded.last_seen_at, last_message_at = excluded.last_message_at, last_topic = excluded.last_topic,
+          published = excluded.published, delivered = excluded.delivered, dropped = excluded.dropped,
+          sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version
+        """;
+
+    private readonly UnitOfWork work;
+    private readonly ClientNames clients;
+    private readonly Journal.Journal journal;
+    private readonly TimeProvider time;
+    private readonly Lazy<Statement> saveDevice;
+    private readonly Lazy<Statement> saveActivity;
+    private readonly GenerationCache<ClientId, Entry> known = new(16_384);
+    private readonly HashSet<Entry> changed = [];
+
+    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, TimeProvider time)
+    {
+        (this.work, this.clients, this.journal, this.time) = (work, clients, journal, time);
+        saveDevice = work.Prepare(SaveDevice);
+        saveActivity = work.Prepare(SaveActivity);
+        work.Enlist(this);
+    }
+
+    public ValueTask<Device?> FindAsync(ClientId id, CancellationToken cancellation)
+    {
+        if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
+        if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
+        if (work.Connection.QuerySingleOrDefault<Row>(Find, new { ClientNo = clientNo }) is not { } row) return ValueTask.FromResult<Device?>(null);
+
+        var device = row.ToDevice(id);
+        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device) });
+        return ValueTask.FromResult<Device?>(device);
+    }
+
+    public ValueTask SaveAsync(Device device, CancellationToken cancellation)
+    {
+        if (!known.TryGet(device.Id, out var entry))
+            known.Set(device.Id, entry = new Entry(clients.NumberOf(device.Id.Value), device));
+        journal.Append(device.TakeEvents());
+        changed.Add(entry);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Flush()
+    {
+        foreach (var entry in changed)
+        {
+            var (device, row) = (entry.Device, Row.From(entry.ClientNo, entry.Device));
+            if (entry.Saved != row)
+            {
+                saveDevice.Value
+                    .Add(row.ClientNo).Add(row.ClientId).Add(row.Username).Add(row.Name).Add(row.Tags).Add(row.MessageInterval).Add(row.FirstSeenAt)
+                    .Add(row.Status).Add(row.Confidence).Add(row.Since).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt)
+                    .Add(row.LastReason).Add(row.LastRawReason).Add(row.FlappingUntil).Add(row.SessionCount).Add(row.SubscriptionCount)
+                    .Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Ip).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion)
+                    .Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
+                    .Run();
+                entry.Saved = row;
+            }
+            saveActivity.Value
+                .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
+                .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
+                .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version)
+                .Run();
+        }
+        changed.Clear();
+    }
+
+    public void Forget()
+    {
+        known.Clear();
+        changed.Clear();
+    }
+
+    public void Committed() => known.Age();
+
+    public ValueTask<bool> ForgetAsync(ClientId id, int limit, CancellationToken cancellation)
+    {
+        if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult(true);
+
+        work.Flush(); // what is deleted must not be written again at the end of the transaction, nor found in memory
+        work.Forget();
+        var connection = work.Connection;
+        var here = new { ClientNo = clientNo, Limit = limit };
+        connection.Execute(
+            """
+            DELETE FROM device_activity WHERE client_no = @ClientNo;
+            DELETE FROM devices WHERE client_no = @ClientNo;
+            DELETE FROM sessions WHERE client_no = @ClientNo;
+            DELETE FROM farewells WHERE client_no = @ClientNo;
+            DELETE FROM subscriptions WHERE client_no = @ClientNo;
+            DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit);
+            """, here);
+        var removed = connection.Execute(
+            "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
+        // The journal leads to the deliveries that the client received.
+        connection.Execute(
+            """
+            DELETE FROM deliveries WHERE client_no = @ClientNo AND message_no IN
+              (SELECT message_no FROM journal WHERE client_no = @ClientNo ORDER BY seq LIMIT @Limit)
+            """, here);
+        removed += connection.Execute(
+            "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE client_no = @ClientNo ORDER BY seq LIMIT @Limit)", here);
+        if (removed > 0) return ValueTask.FromResult(false);
+
+        journal.Append([new DeviceForgotten(id.Value, time.GetUtcNow())]);
+        return ValueTask.FromResult(true);
+    }
+
+    private sealed class Entry(long clientNo, Device device)
+    {
+        public long ClientNo { get; } = clientNo;
+        public Device Device { get; } = device;
+        public Row? Saved { get; set; }
+    }
+
+    /// <summary>A row of `devices`; the columns of `device_activity` are only read into it.</summary>
+    private sealed record Row
+    {
+        public long ClientNo { get; init; }
+        public string ClientId { get; init; } = "";
+        public string? Username { get; init; }
+        public string? Name { get; init; }
+        public string Tags { get; init; } = "{}";
+        public long? MessageInterval { get; init; }
+        public long FirstSeenAt { get; init; }
+        public long Status { get; init; }
+        public long Confidence { get; init; }
+        public long? Since { get; init; }
+        public string Evidence { get; init; } = "";
+        public long? LastOnlineAt { get; init; }
+        public long? LastOfflineAt { get; init; }
+        public string? LastReason { get; init; }
+        public string? LastRawReason { get; init; }
+        public long? FlappingUntil { get; init; }
+        public long SessionCount { get; init; }
+        public long SubscriptionCount { get; init; }
+        public string? Node { get; init; }
+        public long? ConnectedAt { get; init; }
+        public string? Peer { get; init; }
+        public string? Ip { get; init; }
+        public long? Port { get; init; }
+        public string? Protocol { get; init; }
+        public string? ProtocolVersion { get; init; }
+        public long? KeepAlive { get; init; }
+        public bool? CleanStart { get; init; }
+        public long? Expiry { get; init; }
+        public string? More { get; init; }
+
+        public long? LastSeenAt { get; init; }
+        public long? LastMessageAt { get; init; }
+        public string? LastTopic { get; init; }
+        public long Published { get; init; }
+        public long Delivered { get; init; }
+        public long Dropped { get; init; }
+        public long? SignAt { get; init; }
+        public string? SignPeer { get; init; }
+        public long Version { get; init; }
+
+        public static Row From(long clientNo, Device device)
+        {
+            var (is_, session) = (device.Connectivity, device.Session);
+            return new Row
+            {
+                ClientNo = clientNo,
+                ClientId = device.Id.Value,
+                Username = device.Username,
+                Name = device.Profile.Name,
+                Tags = device.Profile.Tags.Count == 0 ? "{}" : JsonSerializer.Serialize(device.Profile.Tags),
+                MessageInterval = (long?)device.Profile.MessageInterval?.TotalSeconds,
+                FirstSeenAt = device.FirstSeenAt.ToMs(),
+                Status = (long)is_.Status,
+                Confidence = (long)is_.Confidence,
+                Since = is_.Since.ToMs(),
+                Evidence = is_.Evidence,
+                LastOnlineAt = is_.LastOnlineAt.ToMs(),
+                LastOfflineAt = is_.LastOfflineAt.ToMs(),
+                LastReason = is_.LastReason is { } reason ? Words.Of(reason) : null,
+                LastRawReason = is_.LastRawReason,
+                FlappingUntil = is_.FlappingUntil.ToMs(),
+                SessionCount = device.SessionCount,
+                SubscriptionCount = device.SubscriptionCount,
+                Node = session?.Node,
+                ConnectedAt = session?.ConnectedAt.ToMs(),
+                Peer = session?.Peer,
+                Ip = session?.Details.Ip,
+                Port = session?.Details.Port,
+                Protocol = session?.Details.Protocol,
+                ProtocolVersion = session?.Details.ProtocolVersion,
+                KeepAlive = session?.Details.KeepAliveSeconds,
+                CleanStart = session?.Details.CleanStart,
+                Expiry = session?.Details.ExpirySeconds,
+                More = session?.Details.More,
+            };
+        }
+
+        public Device ToDevice(ClientId id) => Device.Restore(
+            id, FirstSeenAt.ToTime(), Username,
+            new DeviceProfile(Name, JsonSerializer.Deserialize<Dictionary<string, string>>(Tags)!, MessageInterval is { } seconds ? TimeSpan.FromSeconds(seconds) : null),
+            new Connectivity
+            {
+                Status = (ConnectivityStatus)Status,
+                Confidence = (Confidence)Confidence,
+                Since = Since.ToTime(),
+                Evidence = Evidence,
+                LastOnlineAt = LastOnlineAt.ToTime(),
+                LastOfflineAt = LastOfflineAt.ToTime(),
+                LastReason = LastReason is null ? null : Words.Read<DisconnectReason>(LastReason),
+                LastRawReason = LastRawReason,
+                FlappingUntil = FlappingUntil.ToTime(),
+            },
+            ConnectedAt is { } connectedAt
+                ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, new ConnectionDetails
+                {
+                    Username = Username,
+                    Ip = Ip,
+                    Port = (int?)Port,
+                    Protocol = Protocol,
+                    ProtocolVersion = ProtocolVersion,
+                    KeepAliveSeconds = (int?)KeepAlive,
+                    CleanStart = CleanStart,
+                    ExpirySeconds = Expiry,
+                    More = More,
+                })
+                : null,
+            (int)SubscriptionCount, LastSeenAt.ToTime(), LastMessageAt.ToTime(), LastTopic, SessionCount, new Traffic(Published, Delivered, Dropped),
+            SignAt is { } sign ? (sign.ToTime(), SignPeer) : null, Version);
+    }
+}

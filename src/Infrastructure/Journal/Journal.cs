@@ -1,0 +1,88 @@
+using System.Buffers.Binary;
+using WebhookService.Domain;
+using WebhookService.Domain.Reports;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Journal;
+
+/// <summary>
+/// Every domain event once, in commit order, written in the transaction of the state it goes with. One writer gives the numbers, so a reader
+/// that has seen n will never see a smaller one appear.
+/// </summary>
+internal sealed class Journal : IUnitOfWorkPart, IReportRepository
+{
+    private const string Insert = "INSERT INTO journal (seq, type_no, at, client_no, message_no, data, key) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+    private readonly Lazy<Statement> insert;
+    private readonly Lazy<Statement> newest;
+    private readonly Lazy<Statement> knows;
+    private readonly ClientNames clients;
+    private readonly EventTypeNames types;
+    private readonly List<Row> rows = [];
+    private readonly HashSet<ReportKey> fresh = [];
+    private long? head;
+
+    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types)
+    {
+        (this.clients, this.types) = (clients, types);
+        insert = work.Prepare(Insert);
+        newest = work.Prepare("SELECT coalesce(max(seq), 0) FROM journal");
+        knows = work.Prepare("SELECT 1 FROM journal WHERE key = ?");
+        work.Enlist(this);
+    }
+
+    public void Append(IReadOnlyList<IDomainEvent> happened, long? messageNo = null, ReportKey? key = null)
+    {
+        foreach (var one in happened)
+            rows.Add(new Row(
+                types.NumberOf(EventData.NameOf(one)), one.At.ToMs(), one.Client is { } client ? clients.NumberOf(client.Value) : null,
+                messageNo, EventData.Of(one), key));
+    }
+
+    public ValueTask<bool> KnowsAsync(ReportKey key, CancellationToken cancellation)
+    {
+        if (fresh.Contains(key)) return ValueTask.FromResult(true);
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);
+        return ValueTask.FromResult(knows.Value.Add(bytes).Number() is not null);
+    }
+
+    public ValueTask SaveAsync(Report report, CancellationToken cancellation)
+    {
+        if (report.Key is { } key) fresh.Add(key);
+        Append(report.TakeEvents(), key: report.Key);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Flush()
+    {
+        if (rows.Count == 0) return;
+        var seq = head ??= newest.Value.Number() ?? 0;
+        Span<byte> bytes = stackalloc byte[16];
+        foreach (var row in rows)
+        {
+            var statement = insert.Value.Add(++seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
+            if (row.Key is { } key)
+            {
+                BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);
+                statement.Add(bytes).Run();
+            }
+            else
+                statement.AddNull().Run();
+        }
+        head = seq;
+        rows.Clear();
+        fresh.Clear();
+    }
+
+    public void Forget()
+    {
+        rows.Clear();
+        fresh.Clear();
+        head = null;
+    }
+
+    public void Committed() { }
+
+    private readonly record struct Row(long TypeNo, long At, long? ClientNo, long? MessageNo, string? Data, ReportKey? Key);
+}

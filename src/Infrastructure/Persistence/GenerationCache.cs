@@ -1,0 +1,44 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>
+/// What the writer used lately, in two generations: what is looked up moves to the young one, and when that is full the old one goes. Cheaper
+/// than a list of recent use, and it never drops anything between two calls of <see cref="Age"/>.
+/// </summary>
+internal sealed class GenerationCache<TKey, TValue>(int capacity)
+    where TKey : notnull
+{
+    private Dictionary<TKey, TValue> young = [];
+    private Dictionary<TKey, TValue> old = [];
+
+    public bool TryGet(TKey key, [MaybeNullWhen(false)] out TValue value)
+    {
+        if (young.TryGetValue(key, out value)) return true;
+        if (!old.Remove(key, out value)) return false;
+        young[key] = value;
+        return true;
+    }
+
+    public void Set(TKey key, TValue value) => young[key] = value;
+
+    public void Remove(TKey key)
+    {
+        young.Remove(key);
+        old.Remove(key);
+    }
+
+    public void Clear()
+    {
+        young.Clear();
+        old.Clear();
+    }
+
+    /// <summary>Lets the old generation go if the young one is full. Called between transactions.</summary>
+    public void Age()
+    {
+        if (young.Count < capacity) return;
+        (old, young) = (young, old);
+        young.Clear();
+    }
+}

@@ -1,0 +1,239 @@
+using System.ComponentModel.DataAnnotations;
+using System.Diagnostics;
+using System.Threading.Channels;
+using MediatR;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using WebhookService.Application.Common;
+
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>`Ingest:Queue`: the commands that wait for the writer.</summary>
+public sealed class QueueOptions
+{
+    /// <summary>Commands that may wait. More senders than that are held back.</summary>
+    [Range(1, 1_000_000)]
+    public int Capacity { get; init; } = 8_192;
+
+    /// <summary>How long a sender is held back before it is answered 429.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:00:30")]
+    public TimeSpan Hold { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Commands that may share a transaction.</summary>
+    [Range(1, 100_000)]
+    public int MaxBatch { get; init; } = 1_024;
+
+    /// <summary>What a sender that got 429 is told to wait.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
+}
+
+/// <summary>
+/// Sends a command through the writer instead of handling it here. The pipeline ends in the command's handler, so handlers stay load, tell,
+/// save and know nothing of transactions.
+/// </summary>
+internal sealed class GroupCommit<TCommand, TResult>(Writer writer) : IPipelineBehavior<TCommand, TResult>
+    where TCommand : ICommand<TResult>
+{
+    public Task<TResult> Handle(TCommand request, CancellationToken cancellationToken, RequestHandlerDelegate<TResult> next) => writer.RunAsync(next);
+}
+
+/// <summary>
+/// The one writer. Commands wait in a bounded queue; it takes what is there, runs their handlers one after another in one transaction, commits
+/// (the data is on disk), and only then answers them all. A command that fails takes nothing with it: the transaction is rolled back and
+/// every command of it is run again, each behind a savepoint of its own.
+/// </summary>
+internal sealed partial class Writer : IHostedService, IIngestGauge, IDisposable
+{
+    private readonly UnitOfWork work;
+    private readonly QueueOptions options;
+    private readonly ServiceMetrics metrics;
+    private readonly ILogger<Writer> logger;
+    private readonly Channel<Pending> queue;
+    private readonly Thread thread;
+
+    public Writer(UnitOfWork work, IOptions<QueueOptions> options, ServiceMetrics metrics, ILogger<Writer> logger)
+    {
+        (this.work, this.options, this.metrics, this.logger) = (work, options.Value, metrics, logger);
+        queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(this.options.Capacity) { SingleReader = true });
+        thread = new Thread(Run) { Name = "writer", IsBackground = true };
+        metrics.Watch("store.queue.depth", "{command}", "Commands that wait for the writer.", () => QueueDepth);
+    }
+
+    public int QueueDepth => queue.Reader.Count;
+
+    public int QueueCapacity => options.Capacity;
+
+    /// <summary>Runs a handler in the next transaction and answers when that is on disk.</summary>
+    /// <exception cref="OverloadedException">The queue stayed full, the database can't be written, or the service is stopping.</exception>
+    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> handler)
+    {
+        var pending = new Pending<TResult>(handler);
+        return queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        work.Open();
+        thread.Start();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Takes no more, and writes what waits.</summary>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        queue.Writer.TryComplete();
+        return Task.Run(() => thread.IsAlive ? thread.Join(TimeSpan.FromSeconds(20)) : true, cancellationToken);
+    }
+
+    public void Dispose() => work.Dispose();
+
+    private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)
+    {
+        using var patience = new CancellationTokenSource(options.Hold);
+        try
+        {
+            await queue.Writer.WriteAsync(pending, patience.Token);
+        }
+        catch (Exception refused) when (refused is OperationCanceledException or ChannelClosedException)
+        {
+            metrics.Overloaded();
+            throw new OverloadedException(options.RetryAfter);
+        }
+        return await pending.Task;
+    }
+
+    private void Run()
+    {
+        var batch = new List<Pending>(options.MaxBatch);
+        while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        {
+            while (batch.Count < options.MaxBatch && queue.Reader.TryRead(out var pending)) batch.Add(pending);
+            Write(batch);
+            batch.Clear();
+        }
+    }
+
+    private void Write(List<Pending> batch)
+    {
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            work.Begin();
+            foreach (var pending in batch) pending.Handle();
+            work.Commit();
+        }
+        catch (Exception fault)
+        {
+            RollBack();
+            if (batch.Count > 1 && !IsStorage(fault)) WriteEachAlone(batch);
+            else FailAll(batch, fault);
+            return;
+        }
+        metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+        foreach (var pending in batch) pending.Answer();
+    }
+
+    private void WriteEachAlone(List<Pending> batch)
+    {
+        var failures = new Dictionary<Pending, Exception>();
+        try
+        {
+            work.Begin();
+            foreach (var pending in batch)
+            {
+                work.Savepoint();
+                try
+                {
+                    pending.Handle();
+                    work.Flush();
+                    work.ReleaseSavepoint();
+                }
+                catch (Exception fault) when (!IsStorage(fault))
+                {
+                    work.BackToSavepoint();
+                    failures.Add(pending, fault);
+                }
+            }
+            work.Commit();
+        }
+        catch (Exception fault)
+        {
+            RollBack();
+            FailAll(batch, fault);
+            return;
+        }
+        foreach (var pending in batch)
+            if (failures.TryGetValue(pending, out var fault)) Fail(pending, fault);
+            else pending.Answer();
+    }
+
+    private void RollBack()
+    {
+        try
+        {
+            work.Rollback();
+        }
+        catch (SqliteException fault)
+        {
+            CouldNotRollBack(fault); // the next Begin reports it to its senders
+        }
+    }
+
+    private void FailAll(List<Pending> batch, Exception fault)
+    {
+        foreach (var pending in batch) Fail(pending, fault);
+    }
+
+    private void Fail(Pending pending, Exception fault)
+    {
+        metrics.CommandFailed();
+        if (!IsStorage(fault))
+        {
+            pending.Fail(fault);
+            return;
+        }
+        StorageFailed(fault);
+        pending.Fail(new OverloadedException(options.RetryAfter)); // nothing was taken: the sender has to send again
+    }
+
+    /// <summary>The database can't be written at the moment; the command is not to blame.</summary>
+    private static bool IsStorage(Exception fault) => fault is SqliteException
+    {
+        SqliteErrorCode: SQLitePCL.raw.SQLITE_FULL or SQLitePCL.raw.SQLITE_IOERR or SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED
+            or SQLitePCL.raw.SQLITE_READONLY or SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_NOMEM
+    };
+
+    [LoggerMessage(LogLevel.Error, "The database could not be written; senders are told to try again. See that the disk has space and nobody locks the file")]
+    private partial void StorageFailed(Exception fault);
+
+    [LoggerMessage(LogLevel.Error, "A failed transaction could not be rolled back")]
+    private partial void CouldNotRollBack(Exception fault);
+
+    private abstract class Pending
+    {
+        /// <summary>Runs the handler; its result is kept until the commit.</summary>
+        public abstract void Handle();
+
+        public abstract void Answer();
+
+        public abstract void Fail(Exception fault);
+    }
+
+    private sealed class Pending<TResult>(RequestHandlerDelegate<TResult> handler) : Pending
+    {
+        private readonly TaskCompletionSource<TResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private TResult result = default!;
+
+        public Task<TResult> Task => answer.Task;
+
+        // Repositories of one SQLite file never wait, so this does not block; if one did, order would still hold.
+        public override void Handle() => result = handler().GetAwaiter().GetResult();
+
+        public override void Answer() => answer.SetResult(result);
+
+        public override void Fail(Exception fault) => answer.SetException(fault);
+    }
+}

@@ -1,0 +1,113 @@
+using Microsoft.Data.Sqlite;
+
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>A repository as the transaction sees it.</summary>
+internal interface IUnitOfWorkPart
+{
+    /// <summary>Writes what was saved since the last flush.</summary>
+    void Flush();
+
+    /// <summary>Drops what is remembered, saved or not: the database may hold something else.</summary>
+    void Forget();
+
+    /// <summary>The transaction is on disk; memory may be trimmed.</summary>
+    void Committed();
+}
+
+/// <summary>
+/// The writer's transaction and the repositories that take part in it. There is one writer, so there is one of it; only the writer's thread
+/// may touch it and them. Repositories keep aggregates across transactions, which is safe while nobody else writes the file; when
+/// somebody did, they forget.
+/// </summary>
+internal sealed class UnitOfWork(Database database) : IDisposable
+{
+    private readonly List<IUnitOfWorkPart> parts = [];
+    private readonly List<Statement> statements = [];
+    private SqliteConnection? connection;
+    private long dataVersion = -1;
+
+    public SqliteConnection Connection => connection ?? throw new InvalidOperationException("The database is not open yet: the writer opens it when the service starts.");
+
+    /// <summary>Opens the database and brings it to the present schema.</summary>
+    public void Open()
+    {
+        connection = database.OpenForWriting();
+        Migrator.Migrate(connection);
+    }
+
+    /// <summary>Takes a repository in. Parts are flushed in the order in which they came.</summary>
+    public void Enlist(IUnitOfWorkPart part) => parts.Add(part);
+
+    /// <summary>A statement that lives as long as the connection; prepared when it is first used.</summary>
+    public Lazy<Statement> Prepare(string sql) => new(() =>
+    {
+        var statement = new Statement(Connection, sql);
+        statements.Add(statement);
+        return statement;
+    });
+
+    public void Begin()
+    {
+        Execute("BEGIN IMMEDIATE");
+        var version = Number("PRAGMA data_version");
+        if (version != dataVersion && dataVersion >= 0) Forget();
+        dataVersion = version;
+    }
+
+    public void Flush()
+    {
+        foreach (var part in parts) part.Flush();
+    }
+
+    public void Commit()
+    {
+        Flush();
+        Execute("COMMIT");
+        foreach (var part in parts) part.Committed();
+    }
+
+    public void Rollback()
+    {
+        Forget();
+        if (SQLitePCL.raw.sqlite3_get_autocommit(Connection.Handle) == 0) Execute("ROLLBACK");
+    }
+
+    /// <summary>A point to which <see cref="BackToSavepoint"/> returns; needs everything before it flushed.</summary>
+    public void Savepoint() => Execute("SAVEPOINT alone");
+
+    public void BackToSavepoint()
+    {
+        Forget();
+        Execute("ROLLBACK TO alone; RELEASE alone");
+    }
+
+    public void ReleaseSavepoint() => Execute("RELEASE alone");
+
+    public void Dispose()
+    {
+        foreach (var statement in statements) statement.Dispose();
+        connection?.Dispose();
+        connection = null;
+    }
+
+    /// <summary>Makes every part read anew. What was saved must have been flushed, or it is dropped.</summary>
+    public void Forget()
+    {
+        foreach (var part in parts) part.Forget();
+    }
+
+    private void Execute(string sql)
+    {
+        using var command = Connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    private long Number(string sql)
+    {
+        using var command = Connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
+    }
+}

@@ -1,0 +1,372 @@
+using Dapper;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Sessions;
+
+/// <summary>A client's recent sessions, farewells and subscriptions as one set; of what was loaded, only rows that changed are written.</summary>
+internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
+{
+    private const string FindSessions = "SELECT * FROM sessions WHERE client_no = @ClientNo ORDER BY connected_at DESC LIMIT @Window";
+
+    private const string FindSession = """
+        SELECT * FROM sessions
+        WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
+        """;
+
+    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @Window";
+
+    private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = @ClientNo";
+
+    private const string Insert = """
+        INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
+          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by,
+          published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        RETURNING session_no
+        """;
+
+    private const string Update = """
+        UPDATE sessions SET client_no = ?, node = ?, connected_at = ?, peer = ?, opened = ?, time_is_arrival = ?, username = ?, ip = ?, port = ?,
+          protocol = ?, protocol_version = ?, keep_alive = ?, clean_start = ?, expiry = ?, more = ?, closed_at = ?, closed_reason = ?, closed_raw = ?,
+          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
+          published_end = ?, delivered_end = ?, dropped_end = ?
+        WHERE session_no = ?
+        """;
+
+    private const string InsertFarewell = """
+        INSERT INTO farewells (client_no, kind, node, peer, at, reason, raw_reason, expiry, matched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        RETURNING farewell_no
+        """;
+
+    private const string SaveSubscription = """
+        INSERT INTO subscriptions (client_no, filter, qos, no_local, retain_as_published, retain_handling, subscribed_at, unsubscribed_at,
+          made_in_node, made_in_at, ends_at, ended_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (client_no, filter) DO UPDATE SET
+          qos = excluded.qos, no_local = excluded.no_local, retain_as_published = excluded.retain_as_published,
+          retain_handling = excluded.retain_handling, subscribed_at = excluded.subscribed_at, unsubscribed_at = excluded.unsubscribed_at,
+          made_in_node = excluded.made_in_node, made_in_at = excluded.made_in_at, ends_at = excluded.ends_at, ended_by = excluded.ended_by
+        """;
+
+    private readonly UnitOfWork work;
+    private readonly ClientNames clients;
+    private readonly Journal.Journal journal;
+    private readonly PresenceRules rules;
+    private readonly Lazy<Statement> insert;
+    private readonly Lazy<Statement> update;
+    private readonly Lazy<Statement> insertFarewell;
+    private readonly Lazy<Statement> markFarewell;
+    private readonly Lazy<Statement> saveSubscription;
+    private readonly GenerationCache<ClientId, Entry> known = new(8_192);
+    private readonly HashSet<Entry> changed = [];
+
+    public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
+    {
+        (this.work, this.clients, this.journal, this.rules) = (work, clients, journal, rules);
+        insert = work.Prepare(Insert);
+        update = work.Prepare(Update);
+        insertFarewell = work.Prepare(InsertFarewell);
+        markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
+        saveSubscription = work.Prepare(SaveSubscription);
+        work.Enlist(this);
+    }
+
+    public ValueTask<SessionSet> OfAsync(ClientId client, CancellationToken cancellation) => ValueTask.FromResult(Load(client).Set);
+
+    public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
+    {
+        var entry = Load(client);
+        if (entry.Set.IsFull && !entry.Set.Holds(node, connectedAt, peer))
+        {
+            var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
+            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row));
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask SaveAsync(SessionSet sessions, CancellationToken cancellation)
+    {
+        journal.Append(sessions.TakeEvents());
+        changed.Add(Load(sessions.Client));
+        return ValueTask.CompletedTask;
+    }
+
+    public void Flush()
+    {
+        foreach (var entry in changed)
+        {
+            entry.ClientNo ??= clients.NumberOf(entry.Set.Client.Value);
+            foreach (var session in entry.Set.Sessions) Flush(entry, session);
+            foreach (var farewell in entry.Set.Farewells) Flush(entry, farewell);
+            foreach (var subscription in entry.Set.Subscriptions) Flush(entry, subscription);
+            entry.DropTrimmed();
+        }
+        changed.Clear();
+    }
+
+    public void Forget()
+    {
+        known.Clear();
+        changed.Clear();
+    }
+
+    public void Committed() => known.Age();
+
+    private Entry Load(ClientId client)
+    {
+        if (known.TryGet(client, out var entry)) return entry;
+
+        entry = clients.Find(client.Value) is { } clientNo ? Read(client, clientNo) : new Entry(null, new SessionSet(client));
+        known.Set(client, entry);
+        return entry;
+    }
+
+    private Entry Read(ClientId client, long clientNo)
+    {
+        var key = new { ClientNo = clientNo, SessionSet.Window };
+        var entry = new Entry(clientNo, new SessionSet(client));
+        var sessions = work.Connection.Query<Row>(FindSessions, key).Select(entry.Restored).ToList();
+        var farewells = work.Connection.Query<FarewellRow>(FindFarewells, key).Select(entry.Restored).ToList();
+        var subscriptions = work.Connection.Query<SubscriptionRow>(FindSubscriptions, key).Select(entry.Restored).ToList();
+        entry.Set = SessionSet.Restore(client, sessions, farewells, subscriptions, rules);
+        return entry;
+    }
+
+    private void Flush(Entry entry, Session session)
+    {
+        var row = Row.From(entry.ClientNo!.Value, session);
+        entry.Sessions.TryGetValue(session, out var saved);
+        if (saved.Row == row) return;
+
+        var statement = Bind((saved.Row is null ? insert : update).Value, row);
+        if (saved.Row is null)
+            entry.Sessions[session] = (statement.Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number."), row);
+        else
+        {
+            statement.Add(saved.Number).Run();
+            entry.Sessions[session] = (saved.Number, row);
+        }
+    }
+
+    private static Statement Bind(Statement statement, Row row) => statement
+        .Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
+        .Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
+        .Add(row.ClosedAt).Add(row.ClosedReason).Add(row.ClosedRaw).Add(row.ClosedExpiry)
+        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy)
+        .Add(row.PublishedStart).Add(row.DeliveredStart).Add(row.DroppedStart).Add(row.PublishedEnd).Add(row.DeliveredEnd).Add(row.DroppedEnd);
+
+    private void Flush(Entry entry, Farewell farewell)
+    {
+        if (entry.Farewells.TryGetValue(farewell, out var saved))
+        {
+            if (saved.Matched == farewell.Matched) return;
+            markFarewell.Value.Add(farewell.Matched).Add(saved.Number).Run();
+            entry.Farewells[farewell] = (saved.Number, farewell.Matched);
+            return;
+        }
+        var number = insertFarewell.Value
+            .Add(entry.ClientNo).Add((long)farewell.Kind).Add(farewell.Node).Add(farewell.Peer).Add(farewell.At.ToMs())
+            .Add(Words.Of(farewell.Reason)).Add(farewell.RawReason).Add(farewell.ExpirySeconds).Add(farewell.Matched)
+            .Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
+        entry.Farewells[farewell] = (number, farewell.Matched);
+    }
+
+    private void Flush(Entry entry, Subscription subscription)
+    {
+        var row = SubscriptionRow.From(subscription);
+        if (entry.Subscriptions.GetValueOrDefault(subscription.Filter) == row) return;
+
+        saveSubscription.Value
+            .Add(entry.ClientNo).Add(row.Filter).Add(row.Qos).Add(row.NoLocal).Add(row.RetainAsPublished).Add(row.RetainHandling)
+            .Add(row.SubscribedAt).Add(row.UnsubscribedAt).Add(row.MadeInNode).Add(row.MadeInAt).Add(row.EndsAt).Add(row.EndedBy)
+            .Run();
+        entry.Subscriptions[subscription.Filter] = row;
+    }
+
+    /// <summary>A set and what of it is in the database.</summary>
+    private sealed class Entry(long? clientNo, SessionSet set)
+    {
+        public long? ClientNo { get; set; } = clientNo;
+        public SessionSet Set { get; set; } = set;
+        public Dictionary<Session, (long Number, Row? Row)> Sessions { get; } = [];
+        public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = new(ReferenceEqualityComparer.Instance);
+        public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
+
+        public Session Restored(Row row)
+        {
+            var session = row.ToSession();
+            Sessions[session] = (row.SessionNo, row with { SessionNo = 0 });
+            return session;
+        }
+
+        public Farewell Restored(FarewellRow row)
+        {
+            var farewell = row.ToFarewell();
+            Farewells[farewell] = (row.FarewellNo, row.Matched);
+            return farewell;
+        }
+
+        public Subscription Restored(SubscriptionRow row)
+        {
+            Subscriptions[row.Filter] = row with { ClientNo = 0 };
+            return row.ToSubscription();
+        }
+
+        /// <summary>The set keeps a window; what it let go need not be remembered here.</summary>
+        public void DropTrimmed()
+        {
+            if (Sessions.Count > 2 * SessionSet.Window)
+                foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
+            if (Farewells.Count > 2 * SessionSet.Window)
+                foreach (var gone in Farewells.Keys.Where(one => !Set.Farewells.Any(kept => ReferenceEquals(kept, one))).ToList()) Farewells.Remove(gone);
+        }
+    }
+
+    private sealed record Row
+    {
+        public long SessionNo { get; init; }
+        public long ClientNo { get; init; }
+        public string Node { get; init; } = "";
+        public long ConnectedAt { get; init; }
+        public string? Peer { get; init; }
+        public bool Opened { get; init; }
+        public bool TimeIsArrival { get; init; }
+        public string? Username { get; init; }
+        public string? Ip { get; init; }
+        public long? Port { get; init; }
+        public string? Protocol { get; init; }
+        public string? ProtocolVersion { get; init; }
+        public long? KeepAlive { get; init; }
+        public bool? CleanStart { get; init; }
+        public long? Expiry { get; init; }
+        public string? More { get; init; }
+        public long? ClosedAt { get; init; }
+        public string? ClosedReason { get; init; }
+        public string? ClosedRaw { get; init; }
+        public long? ClosedExpiry { get; init; }
+        public long? EndAt { get; init; }
+        public string? EndReason { get; init; }
+        public string? EndRaw { get; init; }
+        public string? EndedBy { get; init; }
+        public long PublishedStart { get; init; }
+        public long DeliveredStart { get; init; }
+        public long DroppedStart { get; init; }
+        public long? PublishedEnd { get; init; }
+        public long? DeliveredEnd { get; init; }
+        public long? DroppedEnd { get; init; }
+
+        public static Row From(long clientNo, Session session)
+        {
+            var (details, closed, end) = (session.Details, session.Closed, session.End);
+            return new Row
+            {
+                ClientNo = clientNo,
+                Node = session.Node,
+                ConnectedAt = session.ConnectedAt.ToMs(),
+                Peer = session.Peer,
+                Opened = session.Opened,
+                TimeIsArrival = session.TimeIsArrival,
+                Username = details.Username,
+                Ip = details.Ip,
+                Port = details.Port,
+                Protocol = details.Protocol,
+                ProtocolVersion = details.ProtocolVersion,
+                KeepAlive = details.KeepAliveSeconds,
+                CleanStart = details.CleanStart,
+                Expiry = details.ExpirySeconds,
+                More = details.More,
+                ClosedAt = closed?.At.ToMs(),
+                ClosedReason = closed is null ? null : Words.Of(closed.Reason),
+                ClosedRaw = closed?.RawReason,
+                ClosedExpiry = closed?.ExpirySeconds,
+                EndAt = end?.At.ToMs(),
+                EndReason = end is null ? null : Words.Of(end.Reason),
+                EndRaw = end?.RawReason,
+                EndedBy = end is null ? null : Words.Of(end.By),
+                PublishedStart = session.TrafficAtStart.Published,
+                DeliveredStart = session.TrafficAtStart.Delivered,
+                DroppedStart = session.TrafficAtStart.Dropped,
+                PublishedEnd = session.TrafficAtEnd?.Published,
+                DeliveredEnd = session.TrafficAtEnd?.Delivered,
+                DroppedEnd = session.TrafficAtEnd?.Dropped,
+            };
+        }
+
+        public Session ToSession() => Session.Restore(
+            Node, ConnectedAt.ToTime(), Peer, Opened, TimeIsArrival,
+            new ConnectionDetails
+            {
+                Username = Username,
+                Ip = Ip,
+                Port = (int?)Port,
+                Protocol = Protocol,
+                ProtocolVersion = ProtocolVersion,
+                KeepAliveSeconds = (int?)KeepAlive,
+                CleanStart = CleanStart,
+                ExpirySeconds = Expiry,
+                More = More,
+            },
+            ClosedAt is { } at
+                ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), ClosedRaw, Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
+                : null,
+            new Traffic(PublishedStart, DeliveredStart, DroppedStart),
+            PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null);
+    }
+
+    private sealed record FarewellRow
+    {
+        public long FarewellNo { get; init; }
+        public long ClientNo { get; init; }
+        public long Kind { get; init; }
+        public string? Node { get; init; }
+        public string? Peer { get; init; }
+        public long At { get; init; }
+        public string Reason { get; init; } = "";
+        public string? RawReason { get; init; }
+        public long? Expiry { get; init; }
+        public bool Matched { get; init; }
+
+        public Farewell ToFarewell() =>
+            Farewell.Restore(Node, Peer, At.ToTime(), Words.Read<DisconnectReason>(Reason), RawReason, (FarewellKind)Kind, Matched, Expiry);
+    }
+
+    private sealed record SubscriptionRow
+    {
+        public long ClientNo { get; init; }
+        public string Filter { get; init; } = "";
+        public long Qos { get; init; }
+        public bool? NoLocal { get; init; }
+        public bool? RetainAsPublished { get; init; }
+        public long? RetainHandling { get; init; }
+        public long? SubscribedAt { get; init; }
+        public long? UnsubscribedAt { get; init; }
+        public string? MadeInNode { get; init; }
+        public long? MadeInAt { get; init; }
+        public long? EndsAt { get; init; }
+        public string? EndedBy { get; init; }
+
+        public static SubscriptionRow From(Subscription subscription) => new()
+        {
+            Filter = subscription.Filter,
+            Qos = subscription.Options.Qos,
+            NoLocal = subscription.Options.NoLocal,
+            RetainAsPublished = subscription.Options.RetainAsPublished,
+            RetainHandling = subscription.Options.RetainHandling,
+            SubscribedAt = subscription.SubscribedAt.ToMs(),
+            UnsubscribedAt = subscription.UnsubscribedAt.ToMs(),
+            MadeInNode = subscription.MadeIn?.Node,
+            MadeInAt = subscription.MadeIn?.ConnectedAt.ToMs(),
+            EndsAt = subscription.EndsAt.ToMs(),
+            EndedBy = subscription.EndedBy is { } by ? Words.Of(by) : null,
+        };
+
+        public Subscription ToSubscription() => Subscription.Restore(
+            Filter, new SubscriptionOptions((int)Qos, NoLocal, RetainAsPublished, (int?)RetainHandling),
+            SubscribedAt.ToTime(), UnsubscribedAt.ToTime(),
+            MadeInNode is null ? null : (MadeInNode, MadeInAt!.Value.ToTime()),
+            EndsAt.ToTime(), EndedBy is null ? null : Words.Read<SubscriptionEndedBy>(EndedBy));
+    }
+}
