@@ -4,6 +4,8 @@ using WebhookService.Api.Errors;
 using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
+using WebhookService.Application;
+using WebhookService.Infrastructure;
 
 namespace WebhookService.Api;
 
@@ -38,6 +40,8 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        builder.Services.AddApplication(builder.Configuration);
+        builder.Services.AddInfrastructure(builder.Configuration);
         builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();

@@ -37,6 +37,7 @@ public static class DependencyInjection
         services.AddSingleton<Writer>();
         services.AddSingleton<IIngestGauge>(provider => provider.GetRequiredService<Writer>());
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Writer>());
+        services.AddHealthChecks().AddCheck<Writer>("writer");
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(GroupCommit<,>));
         return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);
     }

@@ -5,11 +5,11 @@ using WebhookService.Domain;
 namespace WebhookService.Application.Common;
 
 /// <summary>Every measurement of the service, with name and unit. Tags come from short known lists: never a client id or a topic.</summary>
-public sealed class ServiceMetrics : IDisposable
+public sealed class ServiceMetrics
 {
     public const string MeterName = "WebhookService";
 
-    private readonly Meter meter = new(MeterName);
+    private readonly Meter meter;
     private readonly Counter<long> received;
     private readonly Counter<long> quarantined;
     private readonly Counter<long> overloads;
@@ -18,8 +18,9 @@ public sealed class ServiceMetrics : IDisposable
     private readonly Histogram<double> commitDuration;
     private readonly Histogram<long> commitSize;
 
-    public ServiceMetrics()
+    public ServiceMetrics(IMeterFactory meters)
     {
+        meter = meters.Create(MeterName);
         received = meter.CreateCounter<long>("webhooks.received", "{webhook}", "Webhooks taken in, by source, event and outcome.");
         quarantined = meter.CreateCounter<long>("webhooks.quarantined", "{webhook}", "Bodies that nothing could be made of, by source and code.");
         overloads = meter.CreateCounter<long>("webhooks.overloads", "{webhook}", "Requests answered 429 because the writer could not keep up.");
@@ -48,8 +49,6 @@ public sealed class ServiceMetrics : IDisposable
 
     /// <summary>Watches a number that somebody else keeps.</summary>
     public void Watch(string name, string unit, string description, Func<long> read) => meter.CreateObservableGauge(name, read, unit, description);
-
-    public void Dispose() => meter.Dispose();
 
     private static string Word(Outcome outcome) => outcome switch
     {

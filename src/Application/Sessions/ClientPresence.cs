@@ -10,7 +10,8 @@ internal sealed class ClientPresence(IDeviceRepository devices, ISessionReposito
     public async Task<Outcome> TellAsync(
         ClientId client, DateTimeOffset receivedAt, Func<SessionSet, Observation, Outcome> fact, bool starts, DateTimeOffset? seenAt, CancellationToken cancellation)
     {
-        var device = await devices.FindAsync(client, cancellation) ?? Device.Discovered(client, receivedAt);
+        var device = await devices.FindAsync(client, cancellation);
+        if (device is null) await devices.SaveAsync(device = Device.Discovered(client, receivedAt), cancellation); // first of all in the journal
         var set = await sessions.OfAsync(client, cancellation);
         var seen = new Observation(receivedAt, rules, device.Traffic);
 

@@ -20,6 +20,7 @@ internal sealed class Database
         source.DataSource = Path;
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
         source.Pooling = false;
+        if (!options.Value.ConnectionString.Contains("Timeout", StringComparison.OrdinalIgnoreCase)) source.DefaultTimeout = 5;
         writing = source.ConnectionString;
         source.Pooling = true;
         source.Mode = SqliteOpenMode.ReadOnly;
@@ -33,7 +34,7 @@ internal sealed class Database
     {
         var connection = new SqliteConnection(writing);
         connection.Open();
-        connection.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;");
+        connection.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;");
         return connection;
     }
 
@@ -44,7 +45,7 @@ internal sealed class Database
         connection.StateChange += (_, change) =>
         {
             if (change.CurrentState is ConnectionState.Open)
-                connection.Execute("PRAGMA busy_timeout=5000; PRAGMA cache_size=-8192; PRAGMA mmap_size=268435456; PRAGMA query_only=1;");
+                connection.Execute("PRAGMA cache_size=-8192; PRAGMA mmap_size=268435456; PRAGMA query_only=1;");
         };
         connection.Open();
         return connection;

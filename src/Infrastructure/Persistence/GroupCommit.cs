@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Threading.Channels;
 using MediatR;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -45,7 +46,7 @@ internal sealed class GroupCommit<TCommand, TResult>(Writer writer) : IPipelineB
 /// (the data is on disk), and only then answers them all. A command that fails takes nothing with it: the transaction is rolled back and
 /// every command of it is run again, each behind a savepoint of its own.
 /// </summary>
-internal sealed partial class Writer : IHostedService, IIngestGauge, IDisposable
+internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGauge, IDisposable
 {
     private readonly UnitOfWork work;
     private readonly QueueOptions options;
@@ -87,6 +88,12 @@ internal sealed partial class Writer : IHostedService, IIngestGauge, IDisposable
         queue.Writer.TryComplete();
         return Task.Run(() => thread.IsAlive ? thread.Join(TimeSpan.FromSeconds(20)) : true, cancellationToken);
     }
+
+    /// <summary>Ready while the writer runs and senders are not held back.</summary>
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
+        !thread.IsAlive ? HealthCheckResult.Unhealthy("The writer does not run.")
+        : QueueDepth >= QueueCapacity ? HealthCheckResult.Unhealthy("The queue of the writer is full.")
+        : HealthCheckResult.Healthy());
 
     public void Dispose() => work.Dispose();
 

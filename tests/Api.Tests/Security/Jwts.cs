@@ -20,7 +20,7 @@ public sealed class Jwts
 {
     private const string Issuer = "https://issuer.test";
     private const string Audience = "webhooks";
-    private const string Secret = "a secret of more than thirty-two bytes";
+    private const string Secret = "a secret of sixty-four bytes or more, long enough to sign with HS512 too";
     private static readonly RSA Rsa = RSA.Create(2048);
     private static readonly ECDsa Ec = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private static readonly SigningCredentials Hs256 = new(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(Secret)), SecurityAlgorithms.HmacSha256);
@@ -76,7 +76,7 @@ public sealed class Jwts
         { "audience", "The JWT is meant for another audience." },
         { "key", "The " },
         { "none", "The " },
-        { "HS512", "The JWT " },
+        { "HS512", "The " },
         { "tampered", "The " },
         { "public key as secret", "The JWT " },
         { "garbage", "The JWT is not valid." },
@@ -98,7 +98,7 @@ public sealed class Jwts
             "audience" => Token(Hs256, audience: "another"),
             "key" => Token(new(new SymmetricSecurityKey(RandomNumberGenerator.GetBytes(32)), SecurityAlgorithms.HmacSha256)),
             "none" => Unsigned("""{"alg":"none","typ":"JWT"}""", good),
-            "HS512" => Token(new(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(Secret + Secret)), SecurityAlgorithms.HmacSha512)),
+            "HS512" => Token(new(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(Secret)), SecurityAlgorithms.HmacSha512)),
             "tampered" => good[..^4] + (good.EndsWith("AAAA", StringComparison.Ordinal) ? "BBBB" : "AAAA"),
             "public key as secret" => Token(new(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(rsaPem)), SecurityAlgorithms.HmacSha256)),
             _ => "eyJhbGciOiJIUzI1NiJ9.!!.??",

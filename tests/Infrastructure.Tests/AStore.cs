@@ -1,0 +1,86 @@
+using Dapper;
+using MediatR;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using WebhookService.Application;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Tests;
+
+/// <summary>The service without its HTTP side, on a SQLite file of its own: commands and queries go in through MediatR as in production.</summary>
+internal sealed class AStore : IAsyncDisposable
+{
+    private readonly string folder;
+    private bool ownsFolder;
+    private readonly ServiceProvider services;
+
+    private AStore(string folder, bool ownsFolder, (string Key, string Value)[] settings)
+    {
+        (this.folder, this.ownsFolder) = (folder, ownsFolder);
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Key, (string?)one.Value)))
+            .AddInMemoryCollection([KeyValuePair.Create("Storage:ConnectionString", (string?)$"Data Source={File};Default Timeout=1")])
+            .Build();
+        services = new ServiceCollection()
+            .AddSingleton<IConfiguration>(configuration)
+            .AddSingleton(TimeProvider.System)
+            .AddLogging()
+            .AddMetrics()
+            .AddApplication(configuration)
+            .AddInfrastructure(configuration)
+            .AddRequestHandlers(typeof(AStore).Assembly)
+            .BuildServiceProvider();
+    }
+
+    public string File => Path.Combine(folder, "webhooks.db");
+
+    public Database Database => services.GetRequiredService<Database>();
+
+    public static async Task<AStore> OpenAsync(params (string Key, string Value)[] settings)
+    {
+        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, settings);
+        await store.StartAsync();
+        return store;
+    }
+
+    /// <summary>Stops the service and starts another on the same file.</summary>
+    public async Task<AStore> RestartAsync()
+    {
+        await StopAsync();
+        var next = new AStore(folder, ownsFolder, []);
+        ownsFolder = false;
+        await next.StartAsync();
+        return next;
+    }
+
+    public Task<T> SendAsync<T>(IRequest<T> request) => services.GetRequiredService<IMediator>().Send(request);
+
+    public T Get<T>()
+        where T : notnull => services.GetRequiredService<T>();
+
+    public IReadOnlyList<T> Query<T>(string sql, object? parameters = null)
+    {
+        using var connection = Database.OpenForReading();
+        return connection.Query<T>(sql, parameters).AsList();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await services.DisposeAsync();
+        SqliteConnection.ClearAllPools();
+        if (ownsFolder) Directory.Delete(folder, recursive: true);
+    }
+
+    private async Task StartAsync()
+    {
+        foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StartAsync(CancellationToken.None);
+    }
+
+    private async Task StopAsync()
+    {
+        foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StopAsync(CancellationToken.None);
+    }
+}

@@ -1,0 +1,156 @@
+using Microsoft.Data.Sqlite;
+using WebhookService.Application.Common;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Infrastructure.Tests.Persistence;
+
+public sealed class GroupCommitTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public async Task What_was_answered_is_in_the_file()
+    {
+        await using var store = await AStore.OpenAsync();
+
+        var outcome = await store.SendAsync(Connected("a"));
+
+        Assert.Equal(Outcome.Applied, outcome);
+        Assert.Equal(["a"], store.Query<string>("SELECT client_id FROM devices WHERE status = 1"));
+        Assert.Equal(["device.discovered", "session.started", "device.went-online"], Journal(store));
+    }
+
+    [Fact]
+    public async Task Many_commands_at_once_are_all_kept_once_and_in_order_of_the_journal()
+    {
+        await using var store = await AStore.OpenAsync();
+
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 3_000).Select(i => store.SendAsync(Connected($"client-{i % 1_000}"))));
+
+        Assert.Equal(1_000, outcomes.Count(outcome => outcome is Outcome.Applied));
+        Assert.Equal(2_000, outcomes.Count(outcome => outcome is Outcome.Repeated));
+        Assert.Equal([1_000L], store.Query<long>("SELECT count(*) FROM sessions"));
+        var sequence = store.Query<long>("SELECT seq FROM journal ORDER BY seq");
+        Assert.Equal(Enumerable.Range(1, 3_000).Select(i => (long)i), sequence);
+    }
+
+    [Fact]
+    public async Task A_command_that_fails_takes_nothing_with_it()
+    {
+        await using var store = await AStore.OpenAsync();
+
+        // All in one turn, so that some of them share the failing command's transaction.
+        var before = Enumerable.Range(0, 200).Select(i => store.SendAsync(Connected($"before-{i}"))).ToList();
+        var failing = store.SendAsync(new ConnectAndFail(new ClientId("failing")));
+        var after = Enumerable.Range(0, 200).Select(i => store.SendAsync(Connected($"after-{i}"))).ToList();
+
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => failing);
+        Assert.Equal("This handler always fails.", fault.Message);
+        Assert.All(await Task.WhenAll(before.Concat(after)), outcome => Assert.Equal(Outcome.Applied, outcome));
+        Assert.Equal([400L], store.Query<long>("SELECT count(*) FROM devices"));
+        Assert.Empty(store.Query<long>("SELECT 1 FROM clients WHERE client_id = 'failing'"));
+        Assert.Equal([1_200L], store.Query<long>("SELECT max(seq) FROM journal"));
+    }
+
+    [Fact]
+    public async Task A_full_queue_refuses_with_the_time_to_wait_and_recovers()
+    {
+        await using var store = await AStore.OpenAsync(
+            ("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:00.050"), ("Ingest:Queue:RetryAfter", "00:00:07"));
+        using var gate = new ManualResetEventSlim();
+        var blocking = store.SendAsync(new WaitInTheWriter(gate));
+        await WaitUntil(() => store.Get<IIngestGauge>().QueueDepth == 0);
+        var waiting = store.SendAsync(Connected("waiting"));
+
+        var refused = await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("refused")));
+        gate.Set();
+        await Task.WhenAll(blocking, waiting);
+
+        Assert.Equal(TimeSpan.FromSeconds(7), refused.RetryAfter);
+        Assert.Equal(Outcome.Applied, await store.SendAsync(Connected("later")));
+        Assert.Equal(["later", "waiting"], store.Query<string>("SELECT client_id FROM devices ORDER BY client_id"));
+    }
+
+    [Fact]
+    public async Task A_locked_database_is_overload_and_not_an_error_of_the_command()
+    {
+        await using var store = await AStore.OpenAsync();
+        await store.SendAsync(Connected("before"));
+        using var intruder = new SqliteConnection($"Data Source={store.File};Pooling=False");
+        intruder.Open();
+        using (var grip = intruder.BeginTransaction(deferred: false))
+        {
+            await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("during")));
+        }
+
+        Assert.Equal(Outcome.Applied, await store.SendAsync(Connected("during")));
+    }
+
+    [Fact]
+    public async Task What_another_program_changed_in_the_file_is_read_anew()
+    {
+        await using var store = await AStore.OpenAsync();
+        await store.SendAsync(Connected("a"));
+        using (var intruder = new SqliteConnection($"Data Source={store.File};Pooling=False"))
+        {
+            intruder.Open();
+            using var command = intruder.CreateCommand();
+            command.CommandText = "DELETE FROM sessions; DELETE FROM device_activity; DELETE FROM devices";
+            command.ExecuteNonQuery();
+        }
+
+        var outcome = await store.SendAsync(Connected("a"));
+
+        Assert.Equal(Outcome.Applied, outcome);
+    }
+
+    [Fact]
+    public async Task A_stopped_service_writes_what_waits_and_takes_no_more()
+    {
+        var store = await AStore.OpenAsync();
+        var pending = Enumerable.Range(0, 500).Select(i => store.SendAsync(Connected($"client-{i}"))).ToList();
+
+        await using var next = await store.RestartAsync();
+
+        Assert.All(await Task.WhenAll(pending), outcome => Assert.Equal(Outcome.Applied, outcome));
+        Assert.Equal([500L], next.Query<long>("SELECT count(*) FROM devices"));
+        await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("late")));
+    }
+
+    private static RecordClientConnected Connected(string client) =>
+        new(new ClientId(client), "node", Noon, "10.0.0.1:1234", new ConnectionDetails { Ip = "10.0.0.1", Port = 1234 }, Noon);
+
+    private static IReadOnlyList<string> Journal(AStore store) =>
+        store.Query<string>("SELECT name FROM journal JOIN event_types USING (type_no) ORDER BY seq");
+
+    private static async Task WaitUntil(Func<bool> holds)
+    {
+        for (var i = 0; i < 500 && !holds(); i++) await Task.Delay(10);
+        Assert.True(holds());
+    }
+}
+
+internal sealed record ConnectAndFail(ClientId Client) : ICommand;
+
+internal sealed class ConnectAndFailHandler(IDeviceRepository devices) : ICommandHandler<ConnectAndFail>
+{
+    public async Task<Outcome> Handle(ConnectAndFail command, CancellationToken cancellationToken)
+    {
+        await devices.SaveAsync(Device.Discovered(command.Client, DateTimeOffset.UnixEpoch), cancellationToken);
+        throw new InvalidOperationException("This handler always fails.");
+    }
+}
+
+internal sealed record WaitInTheWriter(ManualResetEventSlim Gate) : ICommand;
+
+internal sealed class WaitInTheWriterHandler : ICommandHandler<WaitInTheWriter>
+{
+    public Task<Outcome> Handle(WaitInTheWriter command, CancellationToken cancellationToken)
+    {
+        command.Gate.Wait(TimeSpan.FromSeconds(30), cancellationToken);
+        return Task.FromResult(Outcome.Applied);
+    }
+}

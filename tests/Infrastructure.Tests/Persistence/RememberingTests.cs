@@ -1,0 +1,129 @@
+using System.Text;
+using WebhookService.Application.Common;
+using WebhookService.Application.Devices;
+using WebhookService.Application.Messages;
+using WebhookService.Application.Reports;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain;
+using WebhookService.Domain.Messages;
+using WebhookService.Domain.Reports;
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Infrastructure.Tests.Persistence;
+
+/// <summary>What the repositories write is what they read: a service that is told everything again after a restart learns nothing.</summary>
+public sealed class RememberingTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly ClientId Exact = new("exact");
+    private static readonly ClientId Loose = new("loose/ü 😀");
+    private static readonly ClientId Subscriber = new("subscriber");
+
+    private static readonly string[] Tables =
+        ["clients", "topics", "devices", "device_activity", "sessions", "farewells", "subscriptions", "messages", "deliveries", "journal"];
+
+    [Fact]
+    public async Task All_reports_told_again_after_a_restart_change_nothing()
+    {
+        await using var first = await AStore.OpenAsync();
+        foreach (var command in Story()) Assert.NotEqual(Outcome.Repeated, await first.SendAsync(command));
+        var before = Dump(first);
+
+        await using var second = await first.RestartAsync();
+        foreach (var command in Story()) Assert.Equal((command, Outcome.Repeated), (command, await second.SendAsync(command)));
+
+        Assert.Equal(before, Dump(second));
+    }
+
+    [Fact]
+    public async Task A_restart_between_any_two_reports_leads_to_the_same_rows()
+    {
+        await using var whole = await AStore.OpenAsync();
+        foreach (var command in Story()) await whole.SendAsync(command);
+
+        var pieces = await AStore.OpenAsync();
+        foreach (var command in Story())
+        {
+            await pieces.SendAsync(command);
+            pieces = await pieces.RestartAsync();
+        }
+
+        await using (pieces) Assert.Equal(Dump(whole), Dump(pieces));
+    }
+
+    [Fact]
+    public async Task A_session_older_than_the_window_is_recognised_when_it_is_told_again()
+    {
+        await using var first = await AStore.OpenAsync();
+        for (var i = 0; i < SessionSet.Window + 20; i++) await first.SendAsync(Open(Exact, Noon.AddMinutes(i), "10.0.0.1:1"));
+        await using var second = await first.RestartAsync();
+
+        var outcome = await second.SendAsync(Open(Exact, Noon, "10.0.0.1:1"));
+
+        Assert.Equal(Outcome.Repeated, outcome);
+        Assert.Equal([SessionSet.Window + 20L], second.Query<long>("SELECT count(*) FROM sessions"));
+    }
+
+    [Fact]
+    public async Task A_forgotten_device_leaves_nothing_but_the_note_that_it_was_forgotten()
+    {
+        await using var store = await AStore.OpenAsync();
+        foreach (var command in Story()) await store.SendAsync(command);
+
+        foreach (var client in new[] { Exact, Loose, Subscriber })
+            while (await store.SendAsync(new ForgetDevice(client)) is not Forgotten.Completely) { }
+
+        foreach (var table in Tables.Except(["clients", "topics", "journal"]))
+            Assert.Equal((table, 0L), (table, store.Query<long>($"SELECT count(*) FROM {table}")[0]));
+        Assert.Equal(["device.forgotten", "device.forgotten", "device.forgotten"], store.Query<string>(
+            "SELECT name FROM journal JOIN event_types USING (type_no) WHERE name LIKE 'device.%' OR client_no IS NOT NULL"));
+    }
+
+    private static IEnumerable<ICommand> Story()
+    {
+        yield return Open(Exact, Noon, "10.0.0.1:1");
+        yield return new RecordClientDisconnected(Exact, "n1", Noon.AddMinutes(1), "10.0.0.1:2", Noon.AddMinutes(3), "keepalive_timeout", 60, Noon.AddMinutes(3));
+        yield return new RecordClientDisconnected(Exact, "n1", Noon, "10.0.0.1:1", Noon.AddMinutes(1), "takenover", null, Noon.AddMinutes(1));
+        yield return Open(Loose, Noon, "[::1]:9");
+        yield return new RecordClientDisconnected(Loose, "n1", null, "[::1]:9", Noon.AddMinutes(2), "normal", null, Noon.AddMinutes(2));
+        yield return new RecordClientDisconnected(Loose, "n1", null, "10.9.9.9:9", Noon.AddMinutes(3), "tcp_closed", null, Noon.AddMinutes(3));
+        yield return Open(Subscriber, Noon, null);
+        yield return new RecordSubscribed(Subscriber, "a/+", new SubscriptionOptions(1, true, false, 2), Noon.AddSeconds(1), null, Noon);
+        yield return new RecordSubscribed(Subscriber, "b/#", new SubscriptionOptions(0, null, null, null), Noon.AddSeconds(1), null, Noon);
+        yield return new RecordUnsubscribed(Subscriber, "b/#", Noon.AddSeconds(2), Noon);
+        yield return new RecordMessagePublished(Message(1, "text"), "10.0.0.1:1", IsEvidence: true, Noon);
+        yield return new RecordMessageDelivered(Message(1, "text"), Subscriber, Noon.AddSeconds(5), null, Duplicate: false, Noon);
+        yield return new RecordMessageAcked(Message(1, "text"), Subscriber, Noon.AddSeconds(6), null, Noon);
+        yield return new RecordMessageAcked(Message(2, "overtaken"), Subscriber, Noon.AddSeconds(6), null, Noon);
+        yield return new RecordMessageDropped(Message(3, new string('x', 10_000)), Noon.AddSeconds(7), "no_subscribers", Noon);
+        yield return new RecordMessagePublished(Message(3, new string('x', 10_000)), "10.0.0.1:1", IsEvidence: true, Noon);
+        yield return new RecordDeliveryDropped(Message(1, "text"), Exact, Noon.AddSeconds(7), "queue_full", Noon);
+        yield return new RecordReport("emqx.client.connack", new ReportKey(77), Subscriber, IsDevice: true, Noon, """{"event":"client.connack"}""", Noon);
+    }
+
+    private static RecordClientConnected Open(ClientId client, DateTimeOffset at, string? peer) => new(
+        client, "n1", at, peer,
+        new ConnectionDetails
+        {
+            Username = "user",
+            Ip = "10.0.0.1",
+            Port = 1,
+            Protocol = "MQTT",
+            ProtocolVersion = "5",
+            KeepAliveSeconds = 30,
+            CleanStart = false,
+            ExpirySeconds = 4_294_967_295,
+            More = """{"client_attrs":{"site":"3"}}""",
+        },
+        at);
+
+    private static MessageContent Message(ulong id, string payload) => new(
+        new MessageId(id), Exact, FromDevice: true, "user", $"t/{id}", 1, Retain: true, Noon.AddSeconds(id), Payload.OfText(Encoding.UTF8.GetBytes(payload)),
+        """{"Content-Type":"text/plain"}""");
+
+    private static string Dump(AStore store) => string.Join(
+        '\n', Tables.SelectMany(table => store.Query<object>($"SELECT * FROM {table} ORDER BY 1, 2").Select(row => $"{table} {Line(row)}")));
+
+    private static string Line(object row) => string.Join(
+        ", ", ((IDictionary<string, object?>)row).Select(column => $"{column.Key}={(column.Value is byte[] bytes ? Convert.ToHexString(bytes) : column.Value)}"));
+}
