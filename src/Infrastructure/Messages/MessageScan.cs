@@ -135,11 +135,12 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
                 arguments);
             arguments.AddDynamicParams(new { endAt = end?.At, endNo = end?.No });
         }
+        // One lower bound, not two: SQLite would start from the one it likes and test the other on every row to the beginning of time.
         var walk = $"""
             SELECT m.published_at, m.message_no, {(search is null ? "''" : "t.topic")}
             FROM messages m INDEXED BY messages_time {(search is null ? "" : "CROSS JOIN topics t ON t.topic_no = m.topic_no")}
-            WHERE (m.published_at, m.message_no) < (@At, @No) AND m.published_at >= @from
-              {(end is null ? "" : "AND (m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
+            WHERE (m.published_at, m.message_no) < (@At, @No)
+              AND {(end is null ? "m.published_at >= @from" : "(m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
             ORDER BY m.published_at DESC, m.message_no DESC
             """;
         foreach (var (at, no, topic) in connection.Query<(long, long, string)>(walk, arguments, buffered: false))
