@@ -46,7 +46,7 @@ public partial class Program
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
-        builder.Services.AddClientIdsInPaths();
+        builder.Services.AddDevices();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
