@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Messages;
@@ -7,7 +8,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Messages;
 
 /// <summary>Where a message stands in the order of the list: by time of publishing, then by number.</summary>
-internal sealed record Place(long At, long No)
+internal sealed record Place([property: JsonRequired] long At, [property: JsonRequired] long No)
 {
     public static readonly Place AfterAll = new(long.MaxValue, long.MaxValue);
     public static readonly IComparer<Place> NewestFirst = Comparer<Place>.Create((one, other) => (other.At, other.No).CompareTo((one.At, one.No)));
