@@ -7,10 +7,13 @@ CREATE TABLE clients (
   client_id TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- reversed: the levels in reverse order, so that a topic filter can be looked up by its end (`+/+/alarm`) as by its beginning.
 CREATE TABLE topics (
   topic_no INTEGER PRIMARY KEY,
-  topic    TEXT NOT NULL UNIQUE
+  topic    TEXT NOT NULL UNIQUE,
+  reversed TEXT NOT NULL
 ) STRICT;
+CREATE INDEX topics_reversed ON topics (reversed);
 
 CREATE TABLE event_types (
   type_no INTEGER PRIMARY KEY,
@@ -59,6 +62,7 @@ CREATE INDEX devices_node         ON devices (node, client_id);
 CREATE INDEX devices_username     ON devices (username, client_id);
 CREATE INDEX devices_ip           ON devices (ip, client_id) WHERE ip IS NOT NULL;
 CREATE INDEX devices_flapping     ON devices (flapping_until) WHERE flapping_until IS NOT NULL;
+CREATE INDEX devices_unsure       ON devices (confidence) WHERE confidence <> 0;
 
 -- What changes with every message: small rows, apart from the rest of the device.
 CREATE TABLE device_activity (
@@ -145,6 +149,7 @@ CREATE TABLE subscriptions (
   ended_by          TEXT,
   PRIMARY KEY (client_no, filter)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX subscriptions_end ON subscriptions (ends_at) WHERE ends_at IS NOT NULL;
 
 -- kind: 0 text, 1 binary, 2 lossy. status: 0 published, 1 dropped, 2 delivered, 3 acked.
 CREATE TABLE messages (
