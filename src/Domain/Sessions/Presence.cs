@@ -45,7 +45,7 @@ public sealed record Presence(
             (_, null) => (ConnectivityStatus.Unknown, false),
             // A takeover alone never means offline: the successor's connected may be milliseconds behind.
             (_, { Reason: DisconnectReason.Takeover }) => (ConnectivityStatus.Online, false),
-            _ => (ConnectivityStatus.Offline, !fromStray && last!.EndIsExact && last == sessions[0]),
+            _ => (ConnectivityStatus.Offline, !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover),
         };
         var left = status is ConnectivityStatus.Offline ? end : sessions.Find(session => session.End is { Reason: not DisconnectReason.Takeover })?.End;
         return new(
@@ -54,14 +54,18 @@ public sealed record Presence(
     }
 
     /// <summary>
-    /// The newest session; but if that was taken over, and a session that may have followed it ended otherwise and not before it, then that one.
+    /// The newest session; of several that may be the newest the one that left last. One that was taken over is the last only if none left after.
     /// </summary>
     private static Session? LastOf(List<Session> sessions, TimeSpan tolerance)
     {
-        if (sessions is not [{ End: { Reason: DisconnectReason.Takeover } takenOver } newest, ..]) return sessions.Count > 0 ? sessions[0] : null;
+        if (sessions is not [{ End: { } firstEnd } last, ..]) return null;
 
-        return sessions.Find(other =>
-            other.MayFollow(newest, tolerance) && other.End is { Reason: not DisconnectReason.Takeover } end && end.At + tolerance >= takenOver.At) ?? newest;
+        foreach (var other in sessions)
+        {
+            if (!other.MayFollow(sessions[0], tolerance) || other.End is not { Reason: not DisconnectReason.Takeover } end) continue;
+            if (last.End!.Reason is DisconnectReason.Takeover ? end.At + tolerance >= firstEnd.At : end.At > last.End.At) last = other;
+        }
+        return last;
     }
 
     /// <summary>

@@ -96,11 +96,10 @@ public sealed class SessionSet(ClientId client) : Aggregate
         ConcludeEnds(seen.Rules);
         foreach (var session in sessions)
         {
-            if (session.End is not { } end) continue;
-            session.TrafficAtEnd ??= seen.Traffic;
-            if (session.EndIsTold) continue;
-            session.EndIsTold = true;
-            Raise(new SessionEnded(Client, end.At, session.Node, session.ConnectedAt, end.Reason, end.RawReason, end.By));
+            if (session.End is { } end && !session.EndIsTold)
+                Raise(new SessionEnded(Client, end.At, session.Node, session.ConnectedAt, end.Reason, end.RawReason, end.By));
+            session.EndIsTold = session.End is not null;
+            session.TrafficAtEnd = session.End is null ? null : session.TrafficAtEnd ?? seen.Traffic;
         }
         foreach (var subscription in subscriptions.Values) Conclude(subscription, seen);
     }

@@ -81,12 +81,18 @@ public sealed class Subscription
         return null;
     }
 
-    /// <summary>Where in the list the session is in which it was made; past the end if it is not there.</summary>
+    /// <summary>Where in the list the session is in which it was made: the newest that was open, else the newest before; past the end if none fits.</summary>
     private int Home(IReadOnlyList<Session> sessions, DateTimeOffset made)
     {
-        var i = 0;
-        while (i < sessions.Count && !(MadeIn is var (node, at) ? sessions[i].ConnectedAt == at && sessions[i].Node == node : sessions[i].ConnectedAt <= made)) i++;
-        return i;
+        var before = sessions.Count;
+        for (var i = 0; i < sessions.Count; i++)
+        {
+            var session = sessions[i];
+            if (MadeIn is var (node, at) ? session.ConnectedAt != at || session.Node != node : session.ConnectedAt > made) continue;
+            if (!(session.End?.At < made)) return i;
+            if (before == sessions.Count) before = i;
+        }
+        return before;
     }
 
     /// <summary>Builds a subscription as it was saved.</summary>
