@@ -10,15 +10,14 @@ internal static class DevicesRoom
     public static IServiceCollection AddDevices(this IServiceCollection services)
     {
         services.AddClientIdsInPaths();
-        return services.AddSingleton(new MapperConfiguration(maps =>
-        {
-            var devices = new DeviceMaps();
-            ForgetLinq((IProfileConfiguration)maps);
-            ForgetLinq(devices);
-            maps.AddProfile(devices);
-        }).CreateMapper());
+        var maps = new Maps();
+        maps.AddProfiles(typeof(DevicesRoom).Assembly);
+        return services.AddSingleton(new MapperConfiguration(maps).CreateMapper());
     }
 
-    // AutoMapper 8 tries LINQ's methods as sources of members and trips over those with constraints that LINQ has had since .NET 7.
-    private static void ForgetLinq(IProfileConfiguration profile) => ((List<MethodInfo>)profile.SourceExtensionMethods).Clear();
+    /// <summary>Without LINQ's methods as sources of members: AutoMapper 8 closes them over every record, which those of today's LINQ refuse.</summary>
+    private sealed class Maps : MapperConfigurationExpression, IProfileConfiguration
+    {
+        IEnumerable<MethodInfo> IProfileConfiguration.SourceExtensionMethods => [];
+    }
 }
