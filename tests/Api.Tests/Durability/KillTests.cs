@@ -83,7 +83,7 @@ public sealed partial class KillTests : IDisposable
 
         public static async Task<ServiceProcess> StartAsync(DirectoryInfo folder)
         {
-            var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder.FullName, RedirectStandardOutput = true };
+            var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder.FullName, RedirectStandardOutput = true, UseShellExecute = false };
             foreach (var argument in new[]
             {
                 typeof(Program).Assembly.Location, "--urls", "http://127.0.0.1:0",
