@@ -134,13 +134,16 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         if (farewells.Count == 0) return;
         foreach (var session in sessions) session.Farewell = null;
+        var opened = sessions.Count; // from here on, the sessions that were opened before the farewell
         foreach (var farewell in farewells)
         {
             if (farewell.Kind is FarewellKind.Terminated) continue;
+            while (opened > 0 && sessions[opened - 1].ConnectedAt <= farewell.At) opened--;
 
             Session? meant = null;
-            foreach (var session in sessions)
+            for (var i = opened; i < sessions.Count; i++)
             {
+                var session = sessions[i];
                 if (!farewell.CanMean(session)) continue;
                 if (meant is null || session.Farewell is null) meant = session;
                 if (session.ConnectedAt < farewell.At) break;
