@@ -94,8 +94,7 @@ public sealed partial class KillTests : IDisposable
             while (await process.StandardOutput.ReadLineAsync() is { } line)
                 if (Listening().Match(line) is { Success: true } listening)
                 {
-                    process.OutputDataReceived += (_, _) => { };
-                    process.BeginOutputReadLine();
+                    _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null); // else a full pipe would stop its log
                     return new ServiceProcess(process, new Uri(listening.Groups["address"].Value));
                 }
             throw new InvalidOperationException($"The service ended before it listened, with code {process.ExitCode}.");
