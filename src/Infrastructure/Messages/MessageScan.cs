@@ -21,7 +21,10 @@ internal sealed record Place([property: JsonRequired] long At, [property: JsonRe
 /// </summary>
 internal sealed class MessageScan(SqliteConnection connection, ListMessages query, Place? after)
 {
-    /// <summary>So many topics are merged: each costs one seek, a few microseconds.</summary>
+    /// <summary>So many topics are merged at once: each costs one seek, a few microseconds.</summary>
+    public int FewTopics { get; init; } = 500;
+
+    /// <summary>So many topics are merged where a walk by time has not filled the page.</summary>
     public int MostTopics { get; init; } = 10_000;
 
     /// <summary>So many topics are looked at before the walk by time is tried (tens of milliseconds) …</summary>
@@ -53,10 +56,11 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
             return topic is { } no ? Merge(client, [no], start) : [];
         }
         if (client is { } clientNo && TopicsOf(clientNo, query.Topic) is { } its) return Merge(client, its, start);
-        if (query.Topic is null) return WalkByTime(client, null);
+        if (query.Topic is null) return WalkByTime(client, null, null);
 
         var search = new TopicSearch(query.Topic);
-        return search.Find(connection, MostTopics, TopicsExamined) is { } found ? Merge(client, found, start) : WalkThenMerge(client, search);
+        var found = search.Find(connection, MostTopics, TopicsExamined);
+        return found is { Count: var few } && few <= FewTopics ? Merge(client, found, start) : WalkThenMerge(client, search, found);
     }
 
     /// <summary>The topics a client published to: a skip scan over (client_no, topic_no). Null when they are too many.</summary>
@@ -114,19 +118,23 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
         }
     }
 
-    /// <summary>Walks all messages by time and picks those that match, <see cref="MessagesWalked"/> at the most.</summary>
-    private IEnumerable<Place> WalkByTime(long? client, TopicSearch? search)
+    /// <summary>
+    /// Walks all messages by time and picks those that match, <see cref="MessagesWalked"/> at the most. Where the topics are known by number
+    /// their names, each in a random row, need not be read.
+    /// </summary>
+    private IEnumerable<Place> WalkByTime(long? client, TopicSearch? search, IReadOnlySet<long>? topics)
     {
+        var byName = search is not null && topics is null;
         var picks = new List<string>();
         if (client is not null) picks.Add("m.client_no = @client");
         if (query.Qos.Count > 0) picks.Add($"m.qos IN ({string.Join(',', query.Qos)})");
         if (query.Status.Count > 0) picks.Add($"m.status IN ({string.Join(',', query.Status.Select(MessageRow.StatusCode))})");
-        if (search is not null) picks.Add(search.Condition);
+        if (byName) picks.Add(search!.Condition);
 
         var arguments = new DynamicParameters(search);
         arguments.AddDynamicParams(new { client, start.At, start.No, from, walked = MessagesWalked - 1L });
         Place? end = null;
-        if (picks.Count > 0)
+        if (picks.Count > 0 || topics is not null)
         {
             end = connection.QuerySingleOrDefault<Place>(
                 """
@@ -138,24 +146,24 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
         }
         // One lower bound, not two: SQLite would start from the one it likes and test the other on every row to the beginning of time.
         var walk = $"""
-            SELECT m.published_at, m.message_no, {(search is null ? "''" : "t.topic")}
-            FROM messages m INDEXED BY messages_time {(search is null ? "" : "CROSS JOIN topics t ON t.topic_no = m.topic_no")}
+            SELECT m.published_at, m.message_no, m.topic_no, {(byName ? "t.topic" : "''")}
+            FROM messages m INDEXED BY messages_time {(byName ? "CROSS JOIN topics t ON t.topic_no = m.topic_no" : "")}
             WHERE (m.published_at, m.message_no) < (@At, @No)
               AND {(end is null ? "m.published_at >= @from" : "(m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
             ORDER BY m.published_at DESC, m.message_no DESC
             """;
-        foreach (var (at, no, topic) in connection.Query<(long, long, string)>(walk, arguments, buffered: false))
-            if (search is null || search.Matches(topic)) yield return new Place(at, no);
+        foreach (var (at, no, topic, name) in connection.Query<(long, long, long, string)>(walk, arguments, buffered: false))
+            if (topics?.Contains(topic) ?? search?.Matches(name) ?? true) yield return new Place(at, no);
         StoppedAt = end;
     }
 
     /// <summary>Walks by time; where that ends without having filled a page, the topics are old or rare, and worth a long search.</summary>
-    private IEnumerable<Place> WalkThenMerge(long? client, TopicSearch search)
+    private IEnumerable<Place> WalkThenMerge(long? client, TopicSearch search, IReadOnlyList<long>? found)
     {
-        foreach (var place in WalkByTime(client, search)) yield return place;
-        if (StoppedAt is not { } end || search.Find(connection, MostTopics, TopicsExaminedAtLast) is not { } found) yield break;
+        foreach (var place in WalkByTime(client, search, found?.ToHashSet())) yield return place;
+        if (StoppedAt is not { } end || (found ?? search.Find(connection, MostTopics, TopicsExaminedAtLast)) is not { } topics) yield break;
 
         StoppedAt = null;
-        foreach (var place in Merge(client, found, end)) yield return place;
+        foreach (var place in Merge(client, topics, end)) yield return place;
     }
 }

@@ -51,7 +51,7 @@ internal sealed class Database
         connection.StateChange += (_, change) =>
         {
             if (change.CurrentState is ConnectionState.Open)
-                connection.Execute("PRAGMA cache_size=-8192; PRAGMA mmap_size=268435456; PRAGMA query_only=1;");
+                connection.Execute("PRAGMA cache_size=-8192; PRAGMA query_only=1;");
         };
         connection.Open();
         return connection;

@@ -18,6 +18,7 @@ public class ListMessagesTests
         { "walk by time that stops early", 0, 0, 0, 70 },
         { "walk by time, then merge", 10_000, 0, 2_000_000, 40 },
         { "few topics may be merged", 3, 20, 50, 150 },
+        { "topics by number, walked first", 10_000, 1_000_000, 2_000_000, 40 },
     };
 
     [Theory]
@@ -40,6 +41,7 @@ public class ListMessagesTests
                 var request = query with { Page = query.Page with { Cursor = cursor } };
                 var scan = new MessageScan(connection, request, Cursor.Read<Place>(cursor))
                 {
+                    FewTopics = walked == 40 ? 2 : 500,
                     MostTopics = mostTopics,
                     TopicsExamined = examined,
                     TopicsExaminedAtLast = examinedAtLast,
