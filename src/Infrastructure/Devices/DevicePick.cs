@@ -11,8 +11,8 @@ namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>
 /// Picks the numbers of the devices on a page. A list is walked along the index of its order, from the place where the page before ended, so
-/// that no page costs more than the first; each filter is tried on the way. Only where few devices pass a filter that has an index of its own
-/// are these sorted instead.
+/// that no page costs more than the first; each filter is tried on the way. Only where a look at an index (for texts and tags, at the table)
+/// shows that few devices pass a filter are these sorted instead.
 /// </summary>
 internal sealed class DevicePick
 {
@@ -197,16 +197,16 @@ internal sealed class DevicePick
         if (filter.Text is { } text && Ascii.IsValid(text))
         {
             var pattern = text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("%", @"\%", StringComparison.Ordinal).Replace("_", @"\_", StringComparison.Ordinal);
-            Add("text", $"%{pattern}%", new(@"(d.client_id LIKE @text ESCAPE '\' OR d.name LIKE @text ESCAPE '\' OR d.username LIKE @text ESCAPE '\')"));
+            Add("text", $"%{pattern}%", new(@"(d.client_id LIKE @text ESCAPE '\' OR d.name LIKE @text ESCAPE '\' OR d.username LIKE @text ESCAPE '\')", Leads: Lead.IfFew));
         }
         else if (filter.Text is { } other) // LIKE knows the cases of ASCII only
         {
-            Add("text", other, new("(has_text(d.client_id, @text) OR has_text(d.name, @text) OR has_text(d.username, @text))"));
+            Add("text", other, new("(has_text(d.client_id, @text) OR has_text(d.name, @text) OR has_text(d.username, @text))", Leads: Lead.IfFew));
         }
         foreach (var ((name, value), i) in filter.Tags.Select((tag, i) => (tag, i)))
         {
             parameters.Add($"tag{i}", name);
-            Add($"tagValue{i}", value, new($"(d.tags <> '{{{{}}}}' AND EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = @tag{i} AND value = @tagValue{i}))"));
+            Add($"tagValue{i}", value, new($"(d.tags <> '{{{{}}}}' AND EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = @tag{i} AND value = @tagValue{i}))", Leads: Lead.IfFew));
         }
     }
 
