@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Persistence;
@@ -9,8 +11,8 @@ namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>
 /// Picks the numbers of the devices on a page. A list is walked along the index of its order, from the place where the page before ended, so
-/// that no page costs more than the first; each filter is tried on the way. Only where few devices pass a filter that has an index of its own
-/// are these sorted instead.
+/// that no page costs more than the first; each filter is tried on the way. Only where a look at an index (for texts and tags, at the table)
+/// shows that few devices pass a filter are these sorted instead.
 /// </summary>
 internal sealed class DevicePick
 {
@@ -98,7 +100,7 @@ internal sealed class DevicePick
     /// <summary>Decides whether one filter lets so few pass that it leads, not the order.</summary>
     internal void Prepare(SqliteConnection connection)
     {
-        if (filter.Text is not null) // SQLite's own functions know the cases of ASCII only
+        if (filter.Text is { } sought && !Ascii.IsValid(sought))
             connection.CreateFunction("has_text", (string? text, string part) => text?.Contains(part, StringComparison.OrdinalIgnoreCase) is true, isDeterministic: true);
 
         driver = terms.Find(term => term.Leads is Lead.Always) ?? terms.Find(term => IsNarrow(connection, term));
@@ -180,19 +182,31 @@ internal sealed class DevicePick
         if (filter.Ip is { } ip) Add("ip", ip, new("{0} = @ip", "d.ip", Lead.UnlessByClientId));
         if (filter.Flapping is true) terms.Add(new("{0} > @now", "d.flapping_until", Lead.IfFew));
         if (filter.Flapping is false) terms.Add(new("coalesce(d.flapping_until, 0) <= @now"));
-        if (filter.Confidence.Count > 0) terms.Add(new($"d.confidence IN ({string.Join(", ", filter.Confidence.Select(one => (int)one))})"));
+        if (filter.Confidence.Count > 0)
+        {
+            // Doubt is rare and has an index; what is confirmed is met everywhere.
+            var (doubt, lead) = filter.Confidence.Contains(Confidence.Confirmed) ? ("", Lead.Never) : (" AND d.confidence <> 0", Lead.IfFew);
+            terms.Add(new($"{{0}} IN ({string.Join(", ", filter.Confidence.Select(one => (int)one))}){doubt}", "d.confidence", lead));
+        }
         if (filter.Reason.Count > 0)
-            terms.Add(new($"d.last_reason IN ({string.Join(", ", filter.Reason.Select(reason => $"'{Application.Common.Words.Of(reason)}'"))})"));
+            terms.Add(new($"{{0}} IN ({string.Join(", ", filter.Reason.Select(reason => $"'{Words.Of(reason)}'"))})", "d.last_reason", Lead.IfFew));
         if (filter.Activity.Count > 0)
             terms.Add(new($"{ActivitySql} IN ({string.Join(", ", filter.Activity.Select(one => (int)one))})") { Activity = true });
         if (filter.LastSeenAfter is { } from) Add("seenAfter", from.ToMs(), LastSeen("{0} > @seenAfter", superseded: !sort.Descending));
         if (filter.LastSeenBefore is { } to) Add("seenBefore", to.ToMs(), LastSeen("{0} < @seenBefore", superseded: sort.Descending));
-        if (filter.Text is { } text)
-            Add("text", text, new("(has_text(d.client_id, @text) OR has_text(d.name, @text) OR has_text(d.username, @text))"));
+        if (filter.Text is { } text && Ascii.IsValid(text))
+        {
+            var pattern = text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("%", @"\%", StringComparison.Ordinal).Replace("_", @"\_", StringComparison.Ordinal);
+            Add("text", $"%{pattern}%", new(@"(d.client_id LIKE @text ESCAPE '\' OR d.name LIKE @text ESCAPE '\' OR d.username LIKE @text ESCAPE '\')", Leads: Lead.IfFew));
+        }
+        else if (filter.Text is { } other) // LIKE knows the cases of ASCII only
+        {
+            Add("text", other, new("(has_text(d.client_id, @text) OR has_text(d.name, @text) OR has_text(d.username, @text))", Leads: Lead.IfFew));
+        }
         foreach (var ((name, value), i) in filter.Tags.Select((tag, i) => (tag, i)))
         {
             parameters.Add($"tag{i}", name);
-            Add($"tagValue{i}", value, new($"(d.tags <> '{{{{}}}}' AND EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = @tag{i} AND value = @tagValue{i}))"));
+            Add($"tagValue{i}", value, new($"(d.tags <> '{{{{}}}}' AND EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = @tag{i} AND value = @tagValue{i}))", Leads: Lead.IfFew));
         }
     }
 

@@ -1,6 +1,7 @@
 using Dapper;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
+using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Devices;
 using static WebhookService.Infrastructure.Tests.ADatabase;
@@ -84,6 +85,17 @@ public sealed class DevicePickPlanTests : IDisposable
         var plan = Plans(new() { Username = "u", Status = [ConnectivityStatus.Online, ConnectivityStatus.Offline] }, new(key, true), null).First();
 
         Assert.Contains("devices_username (username=?", plan, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_rare_leads_to_itself()
+    {
+        database.Device("d");
+        var sort = new DeviceSort(DeviceSortKey.ClientId, false);
+
+        Assert.Contains("devices_reason (last_reason=?)", Plans(new() { Reason = [DisconnectReason.Kicked] }, sort, null).First(), StringComparison.Ordinal);
+        Assert.Contains("devices_unsure (confidence=?)", Plans(new() { Confidence = [Confidence.Stale, Confidence.Inferred] }, sort, null).First(), StringComparison.Ordinal);
+        Assert.Contains("devices_flapping (flapping_until>?)", Plans(new() { Flapping = true }, sort, null).First(), StringComparison.Ordinal);
     }
 
     [Fact]

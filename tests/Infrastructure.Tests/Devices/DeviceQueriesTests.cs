@@ -95,6 +95,10 @@ public sealed class DeviceQueriesTests : IDisposable
         Assert.Equal("b*", await Ids(new() { Tags = new Dictionary<string, string> { ["site"] = "süd" } }));
         Assert.Equal("a1", await Ids(new() { Text = "SÜD" }));
         Assert.Equal("a1 b*", await Ids(new() { Text = "ANN" }));
+        Assert.Equal("a1", await Ids(new() { Text = "pumpe s" }));
+        Assert.Equal("", await Ids(new() { Text = "a_" }));
+        Assert.Equal("", await Ids(new() { Text = "%" }));
+        Assert.Equal("", await Ids(new() { Text = @"\" }));
         Assert.Equal("a1 a2", await Ids(new() { Text = "A", ClientId = ClientIdPattern.Parse("a*") }));
     }
 

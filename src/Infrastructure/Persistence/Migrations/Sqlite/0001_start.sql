@@ -61,6 +61,7 @@ CREATE INDEX devices_name         ON devices (name, client_id);
 CREATE INDEX devices_node         ON devices (node, client_id);
 CREATE INDEX devices_username     ON devices (username, client_id);
 CREATE INDEX devices_ip           ON devices (ip, client_id) WHERE ip IS NOT NULL;
+CREATE INDEX devices_reason       ON devices (last_reason) WHERE last_reason IS NOT NULL;
 CREATE INDEX devices_flapping     ON devices (flapping_until) WHERE flapping_until IS NOT NULL;
 CREATE INDEX devices_unsure       ON devices (confidence) WHERE confidence <> 0;
 
