@@ -452,6 +452,14 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void A_session_whose_time_is_not_told_is_never_sure()
+    {
+        history.Connected(10, byArrival: true);
+
+        Assert.Equal((Online, Inferred), history.State);
+    }
+
+    [Fact]
     public void A_session_whose_node_is_not_told_is_never_sure()
     {
         history.Connected(10, node: "");
