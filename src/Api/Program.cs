@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Dashboard;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
@@ -48,6 +49,7 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
+        app.UseDashboard();
         app.UseDocs();
         app.UseRouting();
         app.UseSecurity();
