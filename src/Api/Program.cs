@@ -1,8 +1,12 @@
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Dashboard;
+using WebhookService.Api.Demo;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
+using WebhookService.Api.Webhooks;
 using WebhookService.Application;
 using WebhookService.Infrastructure;
 
@@ -31,7 +35,7 @@ public partial class Program
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
-            Args = args,
+            Args = [.. args.Where(arg => arg != DemoMode.Switch)],
             ApplicationName = typeof(Program).Assembly.GetName().Name,
             // Settings and pages are found beside the program wherever it is started from; data lies in the working directory.
             ContentRootPath = AppContext.BaseDirectory,
@@ -39,11 +43,15 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        if (args.Contains(DemoMode.Switch)) builder.UseDemo();
         builder.Services.AddApplication(builder.Configuration);
         builder.Services.AddInfrastructure(builder.Configuration);
+        builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
+        builder.Services.AddWebhooks(builder.Configuration);
+        builder.Services.AddDevices();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
@@ -51,6 +59,7 @@ public partial class Program
         app.UseErrors();
         app.UseDashboard();
         app.UseDocs();
+        app.UseClientIdsInPaths();
         app.UseRouting();
         app.UseSecurity();
         app.MapOperating();
