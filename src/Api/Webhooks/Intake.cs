@@ -76,7 +76,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     {
         var sent = new Task<Outcome>?[elements.Length];
         for (var i = 0; i < elements.Length; i++)
-            if (elements[i].Command is { } command) sent[i] = mediator.Send(command, CancellationToken.None);
+            if (elements[i].Command is { } command) sent[i] = SendAsync(command);
 
         OverloadedException? overload = null;
         for (var i = 0; i < elements.Length; i++)
@@ -109,6 +109,8 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         }
         if (overload is not null) ExceptionDispatchInfo.Throw(overload);
     }
+
+    private async Task<Outcome> SendAsync(ICommand command) => await mediator.Send(command, CancellationToken.None); // async: throws nothing before the others are sent
 
     private async Task KeepAsync(string source, string? contentType, DateTimeOffset receivedAt, IntakeResult result)
     {
