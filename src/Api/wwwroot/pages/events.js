@@ -34,8 +34,9 @@ export function view(root, { query, signal, every }) {
     for (let pages = 0; pages < 5; pages++) {
       const page = await get('events', { after, types: query.types, limit: 500 }, signal);
       entries = [...page.items.toReversed(), ...entries].slice(0, MOST);
-      const done = page.next <= after || page.next >= page.head;
-      after = Math.max(after, page.next);
+      const next = Number(page.next);
+      const done = next <= after || next >= page.head;
+      after = Math.max(after, next);
       show(where, `at ${number(after)}`, page.head > after ? ` of ${number(page.head)}` : null);
       if (done) break;
     }

@@ -56,8 +56,8 @@ export function view(root, { signal, onStats, every }) {
     for (let pages = 0; pages < 5; pages++) {
       const page = await get('events', { after, types, limit: 200 }, signal);
       newest = [...page.items.toReversed(), ...newest].slice(0, RECENT);
-      const done = page.next === after || page.next >= page.head;
-      after = page.next;
+      const done = Number(page.next) >= page.head || Number(page.next) === after;
+      after = Number(page.next);
       if (done) break;
     }
     reconcile(happened, newest.length ? newest : ['calm'], entry => entry.seq ?? entry, entry => (entry === 'calm'
