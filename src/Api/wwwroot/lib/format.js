@@ -39,22 +39,28 @@ export function duration(seconds) {
   return rest > 0 ? `${count} ${unit} ${rest} ${next[0]}` : `${count} ${unit}`;
 }
 
-function relative(at) {
+function relative(at, form) {
   const seconds = (Date.now() - at) / 1000;
-  if (Math.abs(seconds) < 2) return 'now';
   const size = Math.abs(seconds);
-  const text = size < 60 ? `${Math.floor(size)} s`
+  const text = size < 2 ? 'now'
+    : size < 60 ? `${Math.floor(size)} s`
     : size < 3600 ? `${Math.floor(size / 60)} min`
     : size < 86400 ? `${Math.floor(size / 3600)} h`
     : `${Math.floor(size / 86400)} d`;
-  return seconds > 0 ? `${text} ago` : `in ${text}`;
+  if (text === 'now') return form === 'for' ? 'just now' : text;
+  return seconds < 0 ? `in ${text}` : form === 'for' ? `for ${text}` : `${text} ago`;
 }
 
 /** A moment as "3 min ago", exact on hover; it goes on counting by itself. */
-export function ago(iso) {
+export const ago = iso => counting(iso, 'ago');
+
+/** How long something has lasted: "for 3 min". */
+export const since = iso => counting(iso, 'for');
+
+function counting(iso, form) {
   if (!iso) return none();
   const at = Date.parse(iso);
-  return h('time', { datetime: iso, title: `${exact.format(at)}\n${iso}`, 'data-ago': at }, relative(at));
+  return h('time', { datetime: iso, title: `${exact.format(at)}\n${iso}`, 'data-at': at, 'data-form': form }, relative(at, form));
 }
 
 /** A moment by the clock, with the day where it is not today. */
@@ -75,8 +81,8 @@ export const words = text => text?.replaceAll('-', ' ');
 export const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 
 setInterval(() => {
-  for (const time of document.querySelectorAll('time[data-ago]')) {
-    const text = relative(Number(time.dataset.ago));
+  for (const time of document.querySelectorAll('time[data-at]')) {
+    const text = relative(Number(time.dataset.at), time.dataset.form);
     if (time.textContent !== text) time.textContent = text;
   }
 }, 1000);

@@ -168,7 +168,7 @@ function dump(octets) {
 /** A little curve of the last values. */
 export function sparkline(values, label) {
   const [width, height] = [120, 28];
-  const top = Math.max(...values, 1e-9);
+  const top = Math.max(...values, 1e-9) * 1.15;
   const points = values.map((value, i) => `${(i / Math.max(values.length - 1, 1) * width).toFixed(1)},${(height - 2 - value / top * (height - 4)).toFixed(1)}`);
   return s('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
     values.length > 1 ? s('polyline', { points: points.join(' '), 'vector-effect': 'non-scaling-stroke' }) : null);

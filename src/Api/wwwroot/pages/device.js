@@ -1,6 +1,6 @@
 import { ask, devicePath, get, isDots } from '../lib/api.js';
 import { h, reconcile, s, say, show } from '../lib/dom.js';
-import { ago, capital, duration, moment, none, number, plural, words } from '../lib/format.js';
+import { ago, capital, duration, moment, none, number, plural, since, words } from '../lib/format.js';
 import { activity, connectivity, empty, fact, glimpse, journalEntry, payload, problem, sure, table } from '../lib/parts.js';
 import { messageTable, messageLine } from './messages.js';
 
@@ -18,7 +18,10 @@ export const title = clientId => clientId;
 export function view(root, { argument: clientId, signal, heading, every }) {
   show(heading, h('bdi', { class: 'id' }, clientId));
   const reached = !isDots(clientId);
-  const head = h('div', { class: 'device-head' });
+  const standing = h('div', { class: 'standing' });
+  const described = h('div', { class: 'tags' });
+  const change = h('button', { type: 'button', hidden: true, on: { click: editing } }, 'Edit name and tags');
+  const head = h('div', { class: 'device-head' }, h('div', null, standing, described), change);
   const presence = h('section', { class: 'panel' });
   const moves = h('section', { class: 'panel' });
   const session = h('section', { class: 'panel' });
@@ -44,12 +47,12 @@ export function view(root, { argument: clientId, signal, heading, every }) {
     const answer = await read();
     if (!answer) return;
     [device, etag] = answer;
-    show(head,
-      h('div', { class: 'standing' }, connectivity(device.connectivity), h('span', { class: 'faint' }, 'since ', ago(device.connectivity.since))),
-      device.name ? h('p', { class: 'lead' }, device.name) : null,
-      h('div', { class: 'tags' },
-        Object.entries(device.tags).map(([name, value]) => h('span', { class: 'tag' }, h('bdi', null, name), ': ', h('bdi', null, value))),
-        edit.hasChildNodes() ? null : h('button', { type: 'button', class: 'quiet', on: { click: editing } }, 'Edit name and tags')));
+    show(standing, connectivity(device.connectivity), device.connectivity.since ? h('span', { class: 'faint' }, since(device.connectivity.since)) : null);
+    show(described,
+      device.name ? h('b', null, device.name) : null,
+      device.username ? h('span', { class: 'faint' }, 'user ', h('bdi', null, device.username)) : null,
+      Object.entries(device.tags).map(([name, value]) => h('span', { class: 'tag' }, h('bdi', null, name), ': ', h('bdi', null, value))));
+    change.hidden = false;
     show(presence, h('h2', null, 'Connectivity'), facts(connectivityFacts(device)));
     show(moves, h('h2', null, 'Activity'), facts(activityFacts(device)));
     show(session, h('h2', null, device.connectivity.status === 'online' ? 'Session' : 'Last session'),
@@ -81,8 +84,10 @@ export function view(root, { argument: clientId, signal, heading, every }) {
     const known = Object.keys(device.tags);
     const close = () => {
       show(edit);
-      heading.focus();
+      change.disabled = false;
+      change.focus();
     };
+    change.disabled = true;
     show(edit, h('form', { class: 'panel edit', on: { submit: save } },
       h('label', { for: 'name' }, 'Name'), name,
       h('label', { for: 'tags' }, 'Tags'), tags,
@@ -106,7 +111,7 @@ export function view(root, { argument: clientId, signal, heading, every }) {
       try {
         await ask(devicePath(clientId), {
           method: 'PATCH', body: JSON.stringify(patch), signal,
-          headers: { 'Content-Type': 'application/merge-patch+json', ...(before ? { 'If-Match': await fresh(before) } : {}) },
+          headers: { 'Content-Type': 'application/merge-patch+json', ...(before ? { 'If-Match': await fresh() } : {}) },
         });
         say('Saved');
         close();
@@ -182,7 +187,7 @@ function section(name, nothing, list, path, milliseconds) {
   function start(every, signal) {
     every(milliseconds, async () => {
       if (grown) return;
-      const page = await get(path(), { limit: 20 }, signal);
+      const page = await get(path(), { limit: 10 }, signal);
       if (!grown) put(page.items, page.next, signal);
     });
   }
@@ -283,7 +288,7 @@ function timeline(sessions, device) {
   const x = at => (Math.max(at, from) - from) / (now - from) * width;
   const spans = sessions.filter(one => one.connectedAt && Date.parse(one.endedAt ?? new Date().toISOString()) > from);
   const unsure = device && device.connectivity.status === 'online' && device.connectivity.confidence !== 'confirmed';
-  const label = `Connections in the last ${duration((now - from) / 1000)}`;
+  const label = `Connections in the last ${now - from >= 86_400_000 ? '24 h' : duration((now - from) / 1000)}`;
   return h('section', { class: 'panel' },
     h('div', { class: 'bar' }, h('h2', null, label), h('span', { class: 'faint' }, plural(spans.length, 'connection'))),
     s('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },

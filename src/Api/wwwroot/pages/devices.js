@@ -1,6 +1,6 @@
 import { get } from '../lib/api.js';
 import { h, reconcile, show } from '../lib/dom.js';
-import { ago, none, number, words } from '../lib/format.js';
+import { ago, none, number, since, words } from '../lib/format.js';
 import { activity, connectivity, deviceLink, empty, table } from '../lib/parts.js';
 
 const SORTS = [
@@ -139,7 +139,7 @@ function line(device, row) {
   const reason = now.lastReason && now.status !== 'online' ? words(now.lastReason) : null;
   return row(
     [deviceLink(device.clientId), device.name ? h('span', { class: 'under' }, device.name) : null],
-    [connectivity(now), h('span', { class: 'under' }, ago(now.since))],
+    [connectivity(now), ' ', h('span', { class: 'faint' }, now.since ? since(now.since) : null)],
     activity(device.activity),
     ago(device.lastSeenAt),
     session?.node ? h('span', { class: 'soft' }, session.node) : none(),

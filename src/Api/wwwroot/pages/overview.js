@@ -1,6 +1,6 @@
 import { get } from '../lib/api.js';
 import { h, reconcile, show } from '../lib/dom.js';
-import { ago, bytes, compact, number, plural, rate } from '../lib/format.js';
+import { bytes, compact, number, plural, rate, since } from '../lib/format.js';
 import { connectivity, deviceLink, empty, journalEntry, sparkline } from '../lib/parts.js';
 import { guide } from './setup.js';
 
@@ -44,14 +44,14 @@ export function view(root, { signal, onStats, every }) {
     const all = [...flapping.items, ...unsure.items.filter(device => !flapping.items.some(other => other.clientId === device.clientId))].slice(0, 10);
     reconcile(doubts, all.length ? all : ['calm'], device => device.clientId ?? device, device => (device === 'calm'
       ? h('li', { class: 'faint' }, 'Nothing: every state is confirmed, and nobody flaps.')
-      : h('li', null, deviceLink(device.clientId), h('span', { class: 'spread' }), connectivity(device.connectivity), ' ', ago(device.connectivity.since))));
+      : h('li', null, deviceLink(device.clientId), h('span', { class: 'spread' }), connectivity(device.connectivity), ' ', since(device.connectivity.since))));
   }));
 
   let newest = [];
   let after = null;
   lists.push(every(3000, async () => {
     if (state !== 'filled') return;
-    const types = 'device.*';
+    const types = 'device.went-online,device.went-offline';
     if (after === null) after = Math.max(0, (await get('stats', {}, signal)).journal.head - LOOK_BACK);
     for (let pages = 0; pages < 5; pages++) {
       const page = await get('events', { after, types, limit: 200 }, signal);

@@ -21,7 +21,8 @@ export function guide() {
   const curl = [
     `curl ${url.href} \\`,
     `  -H 'Authorization: Bearer <ingest token>' -H 'Content-Type: application/json' \\`,
-    `  -d '{"event":"client.connected","clientid":"hello","node":"emqx@127.0.0.1","peername":"127.0.0.1:50000","connected_at":${Date.now()}}'`,
+    `  -d '{"event":"client.connected","clientid":"hello","node":"emqx@127.0.0.1",`,
+    `       "peername":"127.0.0.1:50000","connected_at":${Date.now()}}'`,
   ].join('\n');
   return h('div', { class: 'guide' },
     h('ol', { class: 'steps' },
