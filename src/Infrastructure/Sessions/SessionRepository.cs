@@ -80,10 +80,10 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
     {
         var entry = Load(client);
-        if (entry.Set.IsFull && !entry.Set.Holds(node, connectedAt, peer))
+        if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
-            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row));
+            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row), rules);
         }
         return ValueTask.CompletedTask;
     }
@@ -103,7 +103,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             foreach (var session in entry.Set.Sessions) Flush(entry, session);
             foreach (var farewell in entry.Set.Farewells) Flush(entry, farewell);
             foreach (var subscription in entry.Set.Subscriptions) Flush(entry, subscription);
-            entry.DropTrimmed();
+            entry.Trim();
         }
         changed.Clear();
     }
@@ -193,7 +193,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public long? ClientNo { get; set; } = clientNo;
         public SessionSet Set { get; set; } = set;
         public Dictionary<Session, (long Number, Row? Row)> Sessions { get; } = [];
-        public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = new(ReferenceEqualityComparer.Instance);
+        public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = [];
         public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
 
         public Session Restored(Row row)
@@ -216,13 +216,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             return row.ToSubscription();
         }
 
-        /// <summary>The set keeps a window; what it let go need not be remembered here.</summary>
-        public void DropTrimmed()
+        /// <summary>Now that all is written, the set may keep to its window; what it lets go need not be remembered here.</summary>
+        public void Trim()
         {
+            Set.Trim();
             if (Sessions.Count > 2 * SessionSet.Window)
                 foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
             if (Farewells.Count > 2 * SessionSet.Window)
-                foreach (var gone in Farewells.Keys.Where(one => !Set.Farewells.Any(kept => ReferenceEquals(kept, one))).ToList()) Farewells.Remove(gone);
+                foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
         }
     }
 

@@ -80,9 +80,9 @@ public sealed class JsonSourceTests
     [InlineData("type=order")]
     public void What_is_no_JSON_is_refused(string body)
     {
-        Assert.StartsWith("The body is ", Whole(Json(body, Options)), StringComparison.Ordinal);
+        Assert.StartsWith("The body is ", Whole(PlainJson(body, Options)), StringComparison.Ordinal);
     }
 
     private static RecordReport ReportOf(string body, SourceOptions options, IHeaderDictionary? headers = null) =>
-        Assert.IsType<RecordReport>(Assert.Single(Elements(Json(body, options, headers))).Command);
+        Assert.IsType<RecordReport>(Assert.Single(Elements(PlainJson(body, options, headers))).Command);
 }

@@ -35,7 +35,7 @@ internal static class Translate
     public static Translation Emqx(byte[] body, string encoding = PayloadEncoding.Plain) =>
         new EmqxSource().Translate(new Webhook("emqx", new SourceOptions { PayloadEncoding = encoding }, new HeaderDictionary(), body, Arrival));
 
-    public static Translation Json(string body, SourceOptions options, IHeaderDictionary? headers = null) =>
+    public static Translation PlainJson(string body, SourceOptions options, IHeaderDictionary? headers = null) =>
         new JsonSource().Translate(new Webhook("shop", options, headers ?? new HeaderDictionary(), Encoding.UTF8.GetBytes(body), Arrival));
 
     public static IReadOnlyList<Element> Elements(Translation translation) => [.. Assert.IsType<Translation.Understood>(translation).Elements];
