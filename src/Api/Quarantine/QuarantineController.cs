@@ -27,7 +27,9 @@ internal sealed class QuarantineController(IMediator mediator, IMapper mapper, I
     public async Task<ActionResult<QuarantineDetail>> Get(long id, CancellationToken cancellation)
     {
         var kept = await FindAsync(id, cancellation);
-        return new QuarantineDetail(mapper.Map<QuarantineItem>(kept.About), QuarantineBytes.Of(kept.Body));
+        var detail = mapper.Map<QuarantineDetail>(kept.About);
+        detail.Body = QuarantineBytes.Of(kept.Body);
+        return detail;
     }
 
     /// <summary>Tries it again, as the service is now configured. What succeeds leaves the quarantine.</summary>

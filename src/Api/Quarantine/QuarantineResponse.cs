@@ -5,7 +5,7 @@ using WebhookService.Application.Quarantine;
 namespace WebhookService.Api.Quarantine;
 
 /// <summary>A refused body without its bytes.</summary>
-internal record QuarantineItem
+internal class QuarantineItem
 {
     public string Id { get; init; } = "";
     public DateTimeOffset ReceivedAt { get; init; }
@@ -33,12 +33,9 @@ internal record QuarantineItem
 }
 
 /// <summary>A refused body with its bytes.</summary>
-internal sealed record QuarantineDetail : QuarantineItem
+internal sealed class QuarantineDetail : QuarantineItem
 {
-    public QuarantineDetail(QuarantineItem item, QuarantineBytes body)
-        : base(item) => Body = body;
-
-    public QuarantineBytes Body { get; }
+    public required QuarantineBytes Body { get; set; }
 }
 
 /// <summary>Bytes in JSON: as text where they are UTF-8, else as base64.</summary>
@@ -51,5 +48,9 @@ internal sealed record QuarantineBytes(string Encoding, string Data)
 
 internal sealed class QuarantineMaps : Profile
 {
-    public QuarantineMaps() => CreateMap<QuarantinedView, QuarantineItem>();
+    public QuarantineMaps()
+    {
+        CreateMap<QuarantinedView, QuarantineItem>();
+        CreateMap<QuarantinedView, QuarantineDetail>().ForMember(detail => detail.Body, map => map.Ignore());
+    }
 }
