@@ -64,6 +64,7 @@ function open(why) {
 
   const { page, argument, query, nav } = read(location.hash);
   links.forEach((link, i) => (routes[i].nav === nav ? link.setAttribute('aria-current', 'page') : link.removeAttribute('aria-current')));
+  document.querySelector('#nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   const notice = h('div');
   const body = h('div', { class: 'page' });
   const heading = h('h1', { tabindex: '-1' }, page?.title(argument) ?? 'Nothing here');

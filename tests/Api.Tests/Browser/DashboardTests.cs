@@ -232,11 +232,11 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
         await visit.GoToAsync("#/devices/pump-1");
 
         await EditAsync("Pump at the north gate", "site=north\nkind=a=b");
-        await Expect(visit.Page.GetByText("Pump at the north gate")).ToBeVisibleAsync();
-        await Expect(visit.Page.GetByText("kind: a=b")).ToBeVisibleAsync();
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("Pump at the north gate");
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("kind: a=b");
         await SendAsync(Disconnected("pump-1", "normal"));
         await EditAsync("", "site=south");
-        await Expect(visit.Page.GetByText("site: south")).ToBeVisibleAsync();
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("site: south");
 
         var device = (await api.Read.GetFromJsonAsync<JsonObject>("/api/v1/devices/pump-1"))!;
         Assert.Null(device["name"]);

@@ -205,7 +205,7 @@ export function journalEntry(entry, { withDevice = true } = {}) {
     h('details', null,
       h('summary', null,
         withDevice && entry.clientId ? [deviceLink(entry.clientId), ' '] : null,
-        h('span', null, told ? told(data) : h('code', null, entry.type)), unsure),
+        h('span', null, told ? told(data) : [h('span', { class: 'faint' }, 'report '), h('code', null, entry.type)]), unsure),
       h('dl', { class: 'facts' },
         fact('Sequence', entry.seq), fact('Type', h('code', null, entry.type)), fact('At', entry.at)),
       Object.keys(data).length ? h('pre', { tabindex: '0' }, JSON.stringify(data, null, 2)) : null));

@@ -29,7 +29,7 @@ export function view(root, { query, signal, every }) {
   let typing;
   search.addEventListener('input', () => {
     clearTimeout(typing);
-    typing = setTimeout(() => signal.aborted || go({ search: search.value }), 350);
+    typing = setTimeout(() => signal.aborted || go({}), 350);
   });
   const sorting = h('select', { 'aria-label': 'Order', 'data-control': 'sort', on: { change: event => go({ sort: event.target.value }) } },
     SORTS.map(([value, text]) => h('option', { value, selected: value === sort }, text)));
@@ -46,7 +46,7 @@ export function view(root, { query, signal, every }) {
   const list = h('div', null);
 
   show(root,
-    h('form', { class: 'filters', role: 'search', on: { submit: event => { event.preventDefault(); clearTimeout(typing); go({ search: search.value }); } } },
+    h('form', { class: 'filters', role: 'search', on: { submit: event => { event.preventDefault(); go({}); } } },
       search,
       chips('status', ['online', 'offline', 'unknown']),
       chips('confidence', ['confirmed', 'inferred', 'stale']),
@@ -95,7 +95,8 @@ export function view(root, { query, signal, every }) {
   }
 
   function go(change) {
-    const next = address(change);
+    clearTimeout(typing);
+    const next = address({ search: search.value, ...change }); // what was typed a moment ago counts, too
     if (next === (location.hash || '#/devices')) return;
     used = document.activeElement?.dataset.control ?? null;
     location.replace(next);

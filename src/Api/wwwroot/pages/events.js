@@ -37,7 +37,7 @@ export function view(root, { query, signal, every }) {
       const next = Number(page.next);
       const done = next <= after || next >= page.head;
       after = Math.max(after, next);
-      show(where, `at ${number(after)}`, page.head > after ? ` of ${number(page.head)}` : null);
+      show(where, `up to ${number(after)}`, page.head > after ? ` of ${number(page.head)}` : null);
       if (done) break;
     }
     draw();
