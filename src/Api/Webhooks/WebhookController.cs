@@ -110,7 +110,7 @@ internal static class WebhookAnswers
 
     public static async Task WriteAsync(HttpResponse response, IntakeResult result)
     {
-        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Quarantined is { Count: > 0 and var some } ? some : null);
+        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Mistakes is { Count: > 0 and var some } ? some : null);
         var json = JsonSerializer.SerializeToUtf8Bytes(answer, WebhookJson.Default.WebhookAnswer);
         response.ContentType = "application/json";
         response.ContentLength = json.Length;

@@ -12,6 +12,9 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>How many sessions decide. An older one is superseded in any case; it only lives on in the ledger.</summary>
     public const int Window = 64;
 
+    /// <summary>How many farewells are kept for them: a session may have several (repeated with a new time, or `session_terminated`).</summary>
+    public const int FarewellWindow = 4 * Window;
+
     private readonly List<Session> sessions = [];   // newest first
     private readonly List<Farewell> farewells = []; // oldest first
     private readonly Dictionary<string, Subscription> subscriptions = [];
@@ -131,13 +134,16 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         if (farewells.Count == 0) return;
         foreach (var session in sessions) session.Farewell = null;
+        var opened = sessions.Count; // from here on, the sessions that were opened before the farewell
         foreach (var farewell in farewells)
         {
             if (farewell.Kind is FarewellKind.Terminated) continue;
+            while (opened > 0 && sessions[opened - 1].ConnectedAt <= farewell.At) opened--;
 
             Session? meant = null;
-            foreach (var session in sessions)
+            for (var i = opened; i < sessions.Count; i++)
             {
+                var session = sessions[i];
                 if (!farewell.CanMean(session)) continue;
                 if (meant is null || session.Farewell is null) meant = session;
                 if (session.ConnectedAt < farewell.At) break;
@@ -187,7 +193,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
     public void Trim()
     {
         if (sessions.Count > Window) sessions.RemoveRange(Window, sessions.Count - Window);
-        if (farewells.Count > Window) farewells.RemoveRange(0, farewells.Count - Window);
+        if (sessions.Count == Window) farewells.RemoveAll(farewell => farewell.At < sessions[^1].ConnectedAt);
+        if (farewells.Count > FarewellWindow) farewells.RemoveRange(0, farewells.Count - FarewellWindow);
     }
 
     private Session Named(string node, DateTimeOffset connectedAt, string? peer)

@@ -72,7 +72,7 @@ public sealed class Subscription
         for (var i = Home(sessions, made); i >= 0; i--)
         {
             // Made before all sessions, or when its home was long over: then in a session whose connect is late or lost. It inherits too.
-            var session = i < sessions.Count && !(sessions[i].End?.At + rules.EvidenceGuard < made) ? sessions[i] : null;
+            var session = i < sessions.Count && (MadeIn is not null || !(sessions[i].End?.At + rules.EvidenceGuard < made)) ? sessions[i] : null;
             var next = i > 0 ? sessions[i - 1] : null;
             if (session is { End: null }) return null;
             if (session?.StateGone() is var (at, by) && (next is null || by is SubscriptionEndedBy.SessionEnd || at < next.ConnectedAt)) return (at, by);

@@ -17,7 +17,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
         """;
 
-    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @Window";
+    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @FarewellWindow";
 
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = @ClientNo";
 
@@ -127,7 +127,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var key = new { ClientNo = clientNo, SessionSet.Window };
+        var key = new { ClientNo = clientNo, SessionSet.Window, SessionSet.FarewellWindow };
         var entry = new Entry(clientNo, new SessionSet(client));
         var sessions = work.Connection.Query<Row>(FindSessions, key).Select(entry.Restored).ToList();
         var farewells = work.Connection.Query<FarewellRow>(FindFarewells, key).Select(entry.Restored).ToList();
@@ -222,7 +222,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             Set.Trim();
             if (Sessions.Count > 2 * SessionSet.Window)
                 foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
-            if (Farewells.Count > 2 * SessionSet.Window)
+            if (Farewells.Count > 2 * SessionSet.FarewellWindow)
                 foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
         }
     }

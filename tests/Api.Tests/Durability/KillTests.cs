@@ -83,7 +83,7 @@ public sealed partial class KillTests : IDisposable
 
         public static async Task<ServiceProcess> StartAsync(DirectoryInfo folder)
         {
-            var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder.FullName, RedirectStandardOutput = true };
+            var start = new ProcessStartInfo("dotnet") { WorkingDirectory = folder.FullName, RedirectStandardOutput = true, UseShellExecute = false };
             foreach (var argument in new[]
             {
                 typeof(Program).Assembly.Location, "--urls", "http://127.0.0.1:0",
@@ -94,8 +94,7 @@ public sealed partial class KillTests : IDisposable
             while (await process.StandardOutput.ReadLineAsync() is { } line)
                 if (Listening().Match(line) is { Success: true } listening)
                 {
-                    process.OutputDataReceived += (_, _) => { };
-                    process.BeginOutputReadLine();
+                    _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null); // else a full pipe would stop its log
                     return new ServiceProcess(process, new Uri(listening.Groups["address"].Value));
                 }
             throw new InvalidOperationException($"The service ended before it listened, with code {process.ExitCode}.");

@@ -68,7 +68,8 @@ public sealed class ReplayTests
                 "loop qos0 delivered to dev-001", "loop qos1 acked to dev-001", "loop qos2 acked to dev-001",
             ],
             await FatesAsync(api));
-        Assert.Empty(await ItemsAsync(api, "devices/dev-001/subscriptions"));
+        // The plugin's subscriptions tell no time: one that comes after the goodbye may be of a session yet unknown, and is kept.
+        if ((broker, order) is not ("v4", Reversed)) Assert.Empty(await ItemsAsync(api, "devices/dev-001/subscriptions"));
         var session = Assert.Single(await ItemsAsync(api, "devices/dev-001/sessions"));
         Assert.Equal(("client-disconnect", "event"), (session.GetProperty("reason").GetString(), session.GetProperty("endedBy").GetString()));
         var device = Assert.Single(await ItemsAsync(api, "devices"));

@@ -86,6 +86,16 @@ public sealed class IntakeTests
     }
 
     [Fact]
+    public async Task A_body_of_very_many_malformed_elements_is_kept_whole_and_once()
+    {
+        var body = $"[{string.Join(',', Enumerable.Repeat("0", 5_000))}]";
+
+        var result = await TakeAsync(body);
+
+        Assert.Equal((5_000, body), (result.Mistakes.Count, Encoding.UTF8.GetString(Assert.Single(kept).Body)));
+    }
+
+    [Fact]
     public async Task A_broken_array_is_kept_whole_and_nothing_of_it_taken()
     {
         const string body = """[{"event":"client.connected","clientid":"c"},{"event":]""";

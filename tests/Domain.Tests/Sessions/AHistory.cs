@@ -65,7 +65,7 @@ internal sealed class AHistory
         Set = SessionSet.Restore(
             Client,
             [.. Set.Sessions.Take(SessionSet.Window).Select(Saved)],
-            [.. Set.Farewells.TakeLast(SessionSet.Window).Select(one =>
+            [.. Set.Farewells.TakeLast(SessionSet.FarewellWindow).Select(one =>
                 Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds))],
             [.. Set.Subscriptions.Select(one =>
                 Subscription.Restore(one.Filter, one.Options, one.SubscribedAt, one.UnsubscribedAt, one.MadeIn, one.EndsAt, one.EndedBy))],

@@ -7,7 +7,7 @@ namespace WebhookService.Domain.Tests.Sessions;
 /// <summary>What must hold for every life of a client, whatever order its reports come in. A failure prints the life and FsCheck's seed.</summary>
 public sealed class SessionSetProperties
 {
-    private static readonly Config Thorough = Config.QuickThrowOnFailure.WithMaxTest(2_000).WithEndSize(12);
+    private static readonly Config Thorough = Config.QuickThrowOnFailure.WithMaxTest(3_000).WithEndSize(12);
 
     [Theory]
     [InlineData("Exact")]

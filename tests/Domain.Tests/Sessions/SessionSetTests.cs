@@ -491,12 +491,29 @@ public sealed class SessionSetTests
     [Fact]
     public void Farewells_are_let_go_oldest_first()
     {
-        for (var i = 0; i < SessionSet.Window + 10; i++) history.Parted(i * 100, peer: "10.0.0.1:1");
+        for (var i = 0; i < SessionSet.FarewellWindow + 10; i++) history.Parted(i * 100, peer: "10.0.0.1:1");
 
         history.Set.Trim();
 
         Assert.Equal(AHistory.At(1000), history.Set.Farewells[0].At);
-        Assert.Equal(SessionSet.Window, history.Set.Farewells.Count);
+        Assert.Equal(SessionSet.FarewellWindow, history.Set.Farewells.Count);
+    }
+
+    [Fact]
+    public void Every_session_of_the_window_keeps_its_farewell_and_older_ones_go()
+    {
+        for (var i = 0; i < SessionSet.Window + 10; i++)
+        {
+            history.Connected(i * 100, peer: $"10.0.0.1:{i}");
+            history.Parted(i * 100 + 10, peer: $"10.0.0.1:{i}", reason: "tcp_closed");
+            history.Parted(i * 100 + 100, peer: $"10.0.0.1:{i}", reason: "takenover");
+            history.Set.Trim();
+        }
+
+        history.Restarted();
+
+        Assert.All(history.Set.Sessions, one => Assert.Equal("tcp_closed", one.End!.RawReason));
+        Assert.True(history.Set.Farewells[0].At >= history.Set.Sessions[^1].ConnectedAt);
     }
 
     [Fact]

@@ -302,6 +302,18 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
+    public void Without_a_time_it_ends_with_its_session_also_when_our_clock_is_ahead()
+    {
+        history.Connected(10);
+        history.Subscribed(null, arrivesAt: 41);
+        history.Disconnected(10, at: 20);
+
+        history.Terminated(arrivesAt: 50);
+
+        Assert.Equal((41, SubscriptionEndedBy.SessionEnd), history.EndOf());
+    }
+
+    [Fact]
     public void Without_a_time_and_before_its_connect_it_waits_for_the_session_that_fits()
     {
         history.Connected(10);
