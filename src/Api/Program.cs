@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Dashboard;
 using WebhookService.Api.Demo;
 using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
@@ -56,6 +57,7 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
+        app.UseDashboard();
         app.UseDocs();
         app.UseClientIdsInPaths();
         app.UseRouting();

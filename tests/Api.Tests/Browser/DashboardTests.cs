@@ -1,0 +1,358 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace WebhookService.Api.Tests.Browser;
+
+public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>, IAsyncLifetime
+{
+    private const string OddId = "a/b <script>alert(1)</script> 😀 %";
+
+    private readonly long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+    private ApiHost api = null!;
+
+    public async Task InitializeAsync() => api = await ApiHost.StartAsync(new() { ["Ingest:Sources:old:PayloadEncoding"] = "base64" });
+
+    public async Task DisposeAsync() => await api.DisposeAsync();
+
+    [BrowserFact]
+    public async Task It_asks_for_a_token_says_why_one_is_refused_and_never_puts_one_in_a_URL()
+    {
+        await using var visit = await chromium.VisitAsync(api);
+        var (token, open, said) = (visit.Page.GetByLabel("Token"), visit.Page.GetByRole(AriaRole.Button, new() { Name = "Open the dashboard" }), visit.Page.GetByRole(AriaRole.Alert));
+
+        await visit.Page.GotoAsync("/");
+        await Expect(visit.Page.Locator("code", new() { HasText = "data/credentials.json" })).ToBeVisibleAsync();
+        await token.FillAsync("no-such-token");
+        await open.ClickAsync();
+        await Expect(said).ToContainTextAsync("does not know this token");
+        await token.FillAsync(ApiHost.IngestToken);
+        await open.ClickAsync();
+        await Expect(said).ToContainTextAsync("lacks the scope “read”");
+        await token.FillAsync(ApiHost.ReadToken);
+        await open.ClickAsync();
+        await visit.HeadingAsync("Overview");
+        await visit.Page.ReloadAsync();
+        await visit.HeadingAsync("Overview");
+
+        Assert.All(visit.Requests, url => Assert.DoesNotContain("-token", url, StringComparison.Ordinal));
+        Assert.All(visit.Complaints, complaint => Assert.Matches("status of 40[13]", complaint));
+
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await visit.Page.ReloadAsync();
+        await Expect(token).ToBeVisibleAsync();
+        Assert.Equal(0, await visit.Page.EvaluateAsync<int>("sessionStorage.length"));
+    }
+
+    [BrowserFact]
+    public async Task An_empty_service_says_how_to_point_EMQX_at_it()
+    {
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+
+        await Expect(visit.Page.GetByLabel("the rule SQL", new() { Exact = true })).ToContainTextAsync("\"$events/client_connected\"");
+        await Expect(visit.Page.GetByLabel("the header", new() { Exact = true })).ToHaveTextAsync("Authorization: Bearer <ingest token>");
+        await Expect(visit.Page.GetByLabel("the URL", new() { Exact = true })).ToHaveTextAsync($"{api.Address}webhook/emqx");
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task A_fleet_that_webhooks_told_of_is_counted_and_listed()
+    {
+        await SendAsync(Connected("pump-1"), Connected("pump-2"), Connected("truck-1"), Disconnected("truck-1", "keepalive_timeout"));
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+        await Expect(visit.Page.Locator("[data-stat=online]")).ToHaveTextAsync("2");
+        await Expect(visit.Page.Locator("[data-stat=offline-count]")).ToHaveTextAsync("1");
+        await Expect(visit.Page.Locator("[data-stat=quarantine] .value")).ToHaveTextAsync("0");
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "offline" }).First.ClickAsync();
+        await visit.HeadingAsync("Devices");
+        await Expect(visit.Page.Locator("tbody tr")).ToHaveCountAsync(1);
+        var row = visit.Page.Locator("tbody tr").First;
+        await Expect(row).ToContainTextAsync("truck-1");
+        await Expect(row).ToContainTextAsync("offline");
+        await Expect(row).ToContainTextAsync("keepalive timeout");
+        await Expect(row).ToContainTextAsync("emqx@127.0.0.1");
+
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task A_device_that_comes_while_one_looks_appears_by_itself()
+    {
+        await SendAsync(Connected("first"));
+        await using var visit = await chromium.VisitAsync(api);
+        await visit.SignInAsync();
+        await Expect(visit.Page.Locator("[data-stat=online]")).ToHaveTextAsync("1");
+
+        await SendAsync(Connected("second"));
+
+        await Expect(visit.Page.Locator("[data-stat=online]")).ToHaveTextAsync("2");
+        await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("second went online");
+    }
+
+    [BrowserFact]
+    public async Task An_odd_client_id_opens_its_page_and_nothing_of_it_is_run()
+    {
+        await SendAsync(Connected(OddId), Published(OddId, "x/<img src=x onerror=alert(2)>", "<script>alert(3)</script>"));
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/devices");
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = OddId }).ClickAsync();
+        await visit.HeadingAsync(OddId);
+        await Expect(visit.Page.Locator(".latest .topic")).ToHaveTextAsync("x/<img src=x onerror=alert(2)>");
+        await Expect(visit.Page.Locator(".messages tbody tr")).ToContainTextAsync("<script>alert(3)</script>");
+        await Expect(visit.Page.GetByLabel("Sessions")).ToContainTextAsync("lasts");
+        await visit.Page.ReloadAsync();
+        await visit.HeadingAsync(OddId);
+        await visit.Page.Locator(".messages tbody a").ClickAsync();
+        await visit.HeadingAsync("Message");
+        await Expect(visit.Page.Locator(".payload pre")).ToHaveTextAsync("<script>alert(3)</script>");
+
+        Assert.Equal(0, await visit.Page.Locator("main script, main img").CountAsync());
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task The_list_filters_sorts_and_pages()
+    {
+        await SendAsync([.. Enumerable.Range(0, 60).Select(number => Connected($"dev-{number:000}"))]);
+        await SendAsync([.. Enumerable.Range(0, 7).Select(number => Disconnected($"dev-{number:000}", "normal"))]);
+        await using var visit = await chromium.VisitAsync(api);
+        var (rows, first) = (visit.Page.Locator("tbody tr"), visit.Page.Locator("tbody tr a").First);
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/devices");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Client id" }).ClickAsync();
+        await Expect(first).ToHaveTextAsync("dev-000");
+        await Expect(rows).ToHaveCountAsync(50);
+        await Expect(visit.Page.GetByText("60 devices")).ToBeVisibleAsync();
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Older" }).ClickAsync();
+        await Expect(first).ToHaveTextAsync("dev-050");
+        await Expect(rows).ToHaveCountAsync(10);
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Newer" }).ClickAsync();
+        await Expect(first).ToHaveTextAsync("dev-000");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "offline" }).ClickAsync();
+        await Expect(rows).ToHaveCountAsync(7);
+        await Expect(visit.Page.GetByRole(AriaRole.Button, new() { Name = "offline" })).ToBeFocusedAsync();
+        await visit.Page.GetByRole(AriaRole.Searchbox).FillAsync("dev-00*");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "offline" }).ClickAsync();
+        await Expect(rows).ToHaveCountAsync(10);
+        await visit.Page.GetByRole(AriaRole.Searchbox).FillAsync("V-04");
+        await Expect(first).ToHaveTextAsync("dev-040");
+        await Expect(rows).ToHaveCountAsync(10);
+        await visit.Page.GetByRole(AriaRole.Searchbox).FillAsync("nobody");
+        await Expect(visit.Page.GetByText("No device passes these filters.")).ToBeVisibleAsync();
+
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task Messages_are_found_by_topic_filter_and_events_follow_the_journal()
+    {
+        await SendAsync(Connected("pump-1"), Published("pump-1", "plant/1/temperature", "{\"c\":21.50}"), Published("pump-1", "plant/1/pressure", "3"));
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/messages");
+        await Expect(visit.Page.Locator("tbody tr")).ToHaveCountAsync(2);
+        await visit.Page.GetByLabel("MQTT topic filter").FillAsync("plant/+/temperature");
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await Expect(visit.Page.Locator("tbody tr")).ToHaveCountAsync(1);
+        await Expect(visit.Page.Locator("tbody tr")).ToContainTextAsync("{\"c\":21.50}");
+        await visit.GoToAsync("#/events");
+        await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("pump-1 published on plant/1/pressure");
+        await SendAsync(Disconnected("pump-1", "tcp_closed"));
+        await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("went offline: network (tcp_closed)");
+
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task What_was_refused_can_be_looked_at_retried_and_deleted()
+    {
+        await RefusedAsync("""{"event":"message.publish","clientid":"c","topic":"t","payload":"plain!","timestamp":1767225600000}""", "/webhook/old");
+        await RefusedAsync("nonsense <b>");
+        await api.StopAsync();
+        await using var mended = await ApiHost.StartAsync(new()
+        {
+            ["Ingest:Sources:old:PayloadEncoding"] = "plain",
+            ["Storage:ConnectionString"] = $"Data Source={Path.Combine(api.DataDirectory, "webhooks.db")}",
+        });
+        await using var visit = await chromium.VisitAsync(mended);
+        var kept = visit.Page.Locator(".kept > li");
+
+        await visit.SignInAsync(ApiHost.ManageToken);
+        await visit.GoToAsync("#/quarantine");
+        await Expect(kept).ToHaveCountAsync(2);
+        await kept.First.Locator("summary").ClickAsync();
+        await Expect(kept.First.Locator("pre")).ToHaveTextAsync("nonsense <b>");
+        await kept.First.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
+        await Expect(kept.First.GetByRole(AriaRole.Alert)).ToContainTextAsync("not valid JSON");
+        await kept.Last.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
+        await Expect(visit.Page.GetByText("1 event accepted")).ToHaveCountAsync(2); // seen and said
+        await Expect(kept).ToHaveCountAsync(1);
+        await kept.First.GetByRole(AriaRole.Button, new() { Name = "Delete" }).ClickAsync();
+        await Expect(kept).ToHaveCountAsync(1);
+        await kept.First.GetByRole(AriaRole.Button, new() { Name = "Delete for good?" }).ClickAsync();
+        await Expect(visit.Page.GetByText("Nothing was refused.")).ToBeVisibleAsync();
+
+        Assert.All(visit.Complaints, complaint => Assert.Contains("status of 400", complaint, StringComparison.Ordinal));
+    }
+
+    [BrowserFact]
+    public async Task A_token_that_may_only_read_is_told_so_when_it_would_change_something()
+    {
+        await SendAsync(Connected("pump-1"));
+        await RefusedAsync("nonsense");
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/quarantine");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("scope “manage”");
+        await visit.GoToAsync("#/devices/pump-1");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Edit name and tags" }).ClickAsync();
+        await visit.Page.GetByLabel("Name").FillAsync("North");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("scope “manage”");
+    }
+
+    [BrowserFact]
+    public async Task Name_and_tags_can_be_given_changed_and_taken_away()
+    {
+        await SendAsync(Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(api);
+        await visit.SignInAsync(ApiHost.ManageToken);
+        await visit.GoToAsync("#/devices/pump-1");
+
+        await EditAsync("Pump at the north gate", "site=north\nkind=a=b");
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("Pump at the north gate");
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("kind: a=b");
+        await SendAsync(Disconnected("pump-1", "normal"));
+        await EditAsync("", "site=south");
+        await Expect(visit.Page.Locator(".device-head")).ToContainTextAsync("site: south");
+
+        var device = (await api.Read.GetFromJsonAsync<JsonObject>("/api/v1/devices/pump-1"))!;
+        Assert.Null(device["name"]);
+        Assert.Equal("""{"site":"south"}""", device["tags"]!.ToJsonString());
+        Assert.Empty(visit.Complaints);
+
+        async Task EditAsync(string name, string tags)
+        {
+            await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Edit name and tags" }).ClickAsync();
+            await visit.Page.GetByLabel("Name").FillAsync(name);
+            await visit.Page.GetByLabel("Tags").FillAsync(tags);
+            await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
+            await Expect(visit.Page.GetByLabel("Tags")).ToHaveCountAsync(0);
+        }
+    }
+
+    [BrowserFact]
+    public async Task Nothing_runs_over_the_edge_in_the_dark_on_a_narrow_screen()
+    {
+        var longId = string.Concat(Enumerable.Repeat("a-very-long-client-id-without-a-space", 6));
+        await SendAsync(Connected(longId), Published(longId, string.Join('/', Enumerable.Repeat("level", 40)), new string('x', 4000)), Connected("pump-1"));
+        await RefusedAsync(new string('y', 3000));
+        await using var visit = await chromium.VisitAsync(api, width: 390, ColorScheme.Dark);
+        await visit.SignInAsync();
+
+        foreach (var (hash, shows) in new[]
+        {
+            ("#/", "[data-stat=online]"), ("#/devices", "tbody tr"), ($"#/devices/{longId}", ".messages tbody tr"), ("#/messages", "tbody tr"),
+            ("#/events", ".event"), ("#/quarantine", ".kept > li"), ("#/setup", "pre"),
+        })
+        {
+            await visit.GoToAsync(hash);
+            await visit.Page.Locator(shows).First.WaitForAsync();
+            Assert.True(await visit.Page.EvaluateAsync<int>("document.documentElement.scrollWidth") <= 390, $"{hash} is too wide");
+        }
+
+        Assert.Equal("rgb(18, 23, 26)", await visit.Page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task The_keyboard_reaches_a_device()
+    {
+        await SendAsync(Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.Page.GotoAsync("/#/devices");
+        await visit.Page.Keyboard.TypeAsync(ApiHost.ReadToken); // the field has the focus
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await visit.HeadingAsync("Devices");
+        await Expect(visit.Page.Locator("tbody tr")).ToHaveCountAsync(1);
+        for (var presses = 0; presses < 30 && await FocusedAsync() != "pump-1"; presses++) await visit.Page.Keyboard.PressAsync("Tab");
+        await visit.Page.Keyboard.PressAsync("Enter");
+
+        await visit.HeadingAsync("pump-1");
+
+        Task<string> FocusedAsync() => visit.Page.EvaluateAsync<string>("document.activeElement.textContent");
+    }
+
+    [BrowserFact]
+    public async Task The_page_of_the_API_shows_its_operations_and_asks_nobody_else()
+    {
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.Page.GotoAsync("/docs/");
+        await Expect(visit.Page.Locator(".opblock", new() { HasText = "/api/v1/devices/{clientId}" }).First).ToBeVisibleAsync();
+        await Expect(visit.Page.Locator(".opblock", new() { HasText = "/webhook" }).First).ToBeVisibleAsync();
+
+        Assert.Empty(visit.Complaints);
+    }
+
+    private async Task SendAsync(params object[] events)
+    {
+        var answer = await api.Ingest.PostAsJsonAsync("/webhook/emqx", events);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    private async Task RefusedAsync(string body, string path = "/webhook/emqx") =>
+        Assert.False((await api.Ingest.PostAsync(path, new StringContent(body, new MediaTypeHeaderValue("application/json")))).IsSuccessStatusCode);
+
+    private object Connected(string clientid) => new
+    {
+        @event = "client.connected",
+        clientid,
+        node = "emqx@127.0.0.1",
+        peername = "10.0.0.1:50000",
+        proto_name = "MQTT",
+        proto_ver = 5,
+        keepalive = 60,
+        clean_start = true,
+        expiry_interval = 0,
+        connected_at = now,
+    };
+
+    private object Disconnected(string clientid, string reason) => new
+    {
+        @event = "client.disconnected",
+        clientid,
+        node = "emqx@127.0.0.1",
+        peername = "10.0.0.1:50000",
+        reason,
+        connected_at = now,
+        disconnected_at = now + 1000,
+    };
+
+    private object Published(string clientid, string topic, string payload) => new
+    {
+        @event = "message.publish",
+        id = Guid.NewGuid().ToString("N").ToUpperInvariant(),
+        clientid,
+        topic,
+        payload,
+        qos = 1,
+        flags = new { retain = false },
+        node = "emqx@127.0.0.1",
+        peerhost = "10.0.0.1",
+        publish_received_at = now + 500,
+    };
+}
