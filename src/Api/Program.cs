@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
 using WebhookService.Application;
@@ -40,15 +42,18 @@ public partial class Program
 
         builder.Services.AddApplication(builder.Configuration);
         builder.Services.AddInfrastructure(builder.Configuration);
+        builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
+        builder.Services.AddClientIdsInPaths();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 
         var app = builder.Build();
         app.UseErrors();
         app.UseDocs();
+        app.UseClientIdsInPaths();
         app.UseRouting();
         app.UseSecurity();
         app.MapOperating();

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using WebhookService.Application.Common;
+using WebhookService.Application.Devices;
 using WebhookService.Application.Sessions;
 
 namespace WebhookService.Application;
@@ -13,6 +14,7 @@ public static class DependencyInjection
     public static IServiceCollection AddApplication(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<PresenceOptions>().Bind(configuration.GetSection("Presence")).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<ActivityOptions>().Bind(configuration.GetSection("Activity")).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<PresenceOptions>>().Value.ToRules());
         services.AddSingleton<ServiceMetrics>();
         services.AddSingleton<ClientPresence>();

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -21,6 +22,12 @@ internal static class EventData
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower), new InstantConverter() },
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { DropColumns } },
     };
+
+    private static readonly FrozenSet<string> Ours = typeof(IDomainEvent).Assembly.GetTypes()
+        .Select(type => type.GetCustomAttribute<EventNameAttribute>()?.Name).OfType<string>().ToFrozenSet();
+
+    /// <summary>Whether rows of this type hold a report's body as it came, and not what one of our own events says.</summary>
+    public static bool IsReport(string type) => !Ours.Contains(type);
 
     public static string NameOf(IDomainEvent happened) => happened is ReportReceived report ? report.Type : Of(happened.GetType()).Name;
 
@@ -46,7 +53,7 @@ internal static class EventData
                 shape.Properties.RemoveAt(i);
     }
 
-    private sealed class InstantConverter : JsonConverter<DateTimeOffset>
+    internal sealed class InstantConverter : JsonConverter<DateTimeOffset>
     {
         public override DateTimeOffset Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) => reader.GetDateTimeOffset();
 

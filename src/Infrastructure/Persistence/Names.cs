@@ -1,3 +1,5 @@
+using WebhookService.Infrastructure.Messages;
+
 namespace WebhookService.Infrastructure.Persistence;
 
 /// <summary>Numbers for names that stand in many rows. A name gets its number in the transaction that first uses it.</summary>
@@ -53,8 +55,11 @@ internal sealed class ClientNames(UnitOfWork work) : Names(
 internal sealed class TopicNames(UnitOfWork work) : Names(
     work,
     "SELECT topic_no FROM topics WHERE topic = ?",
-    "INSERT INTO topics (topic) VALUES (?) RETURNING topic_no",
-    capacity: 32_768);
+    "INSERT INTO topics (topic, reversed) VALUES (?, ?) RETURNING topic_no",
+    capacity: 32_768)
+{
+    protected override Statement Bind(Statement row, string name) => row.Add(name).Add(TopicSearch.Reversed(name));
+}
 
 /// <summary>The journal's event types.</summary>
 internal sealed class EventTypeNames(UnitOfWork work) : Names(

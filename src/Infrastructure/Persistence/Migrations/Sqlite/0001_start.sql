@@ -7,10 +7,13 @@ CREATE TABLE clients (
   client_id TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- reversed: the levels in reverse order, so that a topic filter can be looked up by its end (`+/+/alarm`) as by its beginning.
 CREATE TABLE topics (
   topic_no INTEGER PRIMARY KEY,
-  topic    TEXT NOT NULL UNIQUE
+  topic    TEXT NOT NULL UNIQUE,
+  reversed TEXT NOT NULL
 ) STRICT;
+CREATE INDEX topics_reversed ON topics (reversed);
 
 CREATE TABLE event_types (
   type_no INTEGER PRIMARY KEY,
@@ -52,10 +55,14 @@ CREATE TABLE devices (
 ) STRICT;
 CREATE UNIQUE INDEX devices_client_id ON devices (client_id);
 CREATE INDEX devices_status       ON devices (status, client_id);
-CREATE INDEX devices_connected_at ON devices (connected_at, client_no);
+CREATE INDEX devices_connected_at ON devices (status, connected_at, client_no);
+CREATE INDEX devices_first_seen   ON devices (first_seen_at, client_no);
+CREATE INDEX devices_name         ON devices (name, client_id);
 CREATE INDEX devices_node         ON devices (node, client_id);
-CREATE INDEX devices_username     ON devices (username, client_id) WHERE username IS NOT NULL;
+CREATE INDEX devices_username     ON devices (username, client_id);
 CREATE INDEX devices_ip           ON devices (ip, client_id) WHERE ip IS NOT NULL;
+CREATE INDEX devices_flapping     ON devices (flapping_until) WHERE flapping_until IS NOT NULL;
+CREATE INDEX devices_unsure       ON devices (confidence) WHERE confidence <> 0;
 
 -- What changes with every message: small rows, apart from the rest of the device.
 CREATE TABLE device_activity (
@@ -68,9 +75,20 @@ CREATE TABLE device_activity (
   dropped         INTEGER NOT NULL,
   sign_at         INTEGER,
   sign_peer       TEXT,
-  version         INTEGER NOT NULL
+  version         INTEGER NOT NULL,
+  status          INTEGER NOT NULL DEFAULT 0    -- copy of devices.status, kept by the triggers: "offline, last seen first" is one index range
 ) STRICT;
-CREATE INDEX device_activity_last_seen ON device_activity (last_seen_at, client_no);
+CREATE INDEX device_activity_last_seen ON device_activity (status, last_seen_at, client_no);
+CREATE TRIGGER devices_status_copied AFTER UPDATE OF status ON devices WHEN new.status <> old.status BEGIN
+  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
+END;
+CREATE TRIGGER devices_status_inserted AFTER INSERT ON devices BEGIN
+  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
+END;
+CREATE TRIGGER device_activity_status_inserted AFTER INSERT ON device_activity BEGIN
+  UPDATE device_activity SET status = (SELECT status FROM devices WHERE client_no = new.client_no)
+  WHERE client_no = new.client_no AND EXISTS (SELECT 1 FROM devices WHERE client_no = new.client_no AND status <> new.status);
+END;
 
 -- The ledger of connections. closed_*: as reported for this very session; end_*: as concluded from all facts.
 CREATE TABLE sessions (
@@ -107,6 +125,7 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE UNIQUE INDEX sessions_key ON sessions (client_no, connected_at, node, coalesce(peer, ''));
 CREATE INDEX sessions_time ON sessions (connected_at, session_no);
+CREATE INDEX sessions_open ON sessions (connected_at, session_no) WHERE end_at IS NULL;
 
 -- Reported ends that do not name their session. kind: 0 disconnected, 1 terminated. matched = 0: all that is known of a session.
 CREATE TABLE farewells (
@@ -122,6 +141,7 @@ CREATE TABLE farewells (
   matched     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX farewells_client ON farewells (client_no, at);
+CREATE INDEX farewells_stray ON farewells (at, farewell_no) WHERE kind = 0 AND matched = 0;
 
 -- A subscription is current while ends_at is null or ahead.
 CREATE TABLE subscriptions (
@@ -139,6 +159,7 @@ CREATE TABLE subscriptions (
   ended_by          TEXT,
   PRIMARY KEY (client_no, filter)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX subscriptions_end ON subscriptions (ends_at) WHERE ends_at IS NOT NULL;
 
 -- kind: 0 text, 1 binary, 2 lossy. status: 0 published, 1 dropped, 2 delivered, 3 acked.
 CREATE TABLE messages (
