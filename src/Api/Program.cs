@@ -4,6 +4,7 @@ using WebhookService.Api.Errors;
 using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
+using WebhookService.Api.Webhooks;
 using WebhookService.Application;
 using WebhookService.Infrastructure;
 
@@ -47,6 +48,7 @@ public partial class Program
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
         builder.Services.AddClientIdsInPaths();
+        builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 

@@ -1,0 +1,180 @@
+using System.Runtime.ExceptionServices;
+using MediatR;
+using WebhookService.Api.Errors;
+using WebhookService.Application.Common;
+using WebhookService.Application.Quarantine;
+using WebhookService.Domain;
+
+namespace WebhookService.Api.Webhooks;
+
+/// <summary>
+/// The one way in for webhooks, whoever hands them over: translates, sends the commands, and keeps in quarantine what nothing could be made
+/// of. When it answers, all of that is on disk.
+/// </summary>
+internal sealed partial class Intake(IMediator mediator, WebhookSources sources, ServiceMetrics metrics, ILogger<Intake> logger)
+{
+    /// <summary>So many elements of an array are on their way at once: enough for one large transaction, too few to fill the queue.</summary>
+    private const int Window = 512;
+
+    /// <summary>Takes a webhook in. It can't be cancelled: a sender that hung up will send again, and then hears "duplicate".</summary>
+    /// <exception cref="OverloadedException">Not everything was taken; the sender should send it again.</exception>
+    /// <exception cref="ApiException">There is no such source, or the webhook is not genuine.</exception>
+    public async Task<IntakeResult> TakeAsync(
+        string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt)
+    {
+        var result = new IntakeResult();
+        await TranslateAsync(source, headers, contentType, body, receivedAt, result);
+        await KeepAsync(source, contentType, receivedAt, result);
+        return result;
+    }
+
+    /// <summary>Tries a body from quarantine again, as the program and its configuration are now. What is wrong still is told, not kept once more.</summary>
+    public async Task<IntakeResult> RetryAsync(QuarantinedBody kept, DateTimeOffset now)
+    {
+        var (about, result) = (kept.About, new IntakeResult());
+        await TranslateAsync(about.Source, new HeaderDictionary(), about.ContentType, kept.Body, about.ReceivedAt, result);
+        if (result.Taken == 0 && result.Mistakes.Count > 0)
+        {
+            await mediator.Send(new NoteQuarantineAttempt(about.Id, result.Mistakes[0].Mistake.Reason, now), CancellationToken.None);
+            return result;
+        }
+
+        await KeepAsync(about.Source, about.ContentType, about.ReceivedAt, result);
+        await mediator.Send(new ReleaseFromQuarantine(about.Id), CancellationToken.None);
+        return result;
+    }
+
+    /// <summary>Keeps the beginning of a body that is too large to be read.</summary>
+    public Task<long> KeepTooLargeAsync(string source, string? contentType, ReadOnlyMemory<byte> beginning, int limit, DateTimeOffset receivedAt)
+    {
+        metrics.Quarantined(source, RefusalCodes.TooLarge);
+        return mediator.Send(
+            new QuarantineBody(source, RefusalCodes.TooLarge, $"The body is larger than {limit} bytes (Ingest:MaxBodyBytes).", null, contentType,
+                beginning.ToArray(), Truncated: true, receivedAt),
+            CancellationToken.None);
+    }
+
+    private async Task TranslateAsync(
+        string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
+    {
+        var found = sources.Get(source);
+        switch (found.Kind.Translate(new Webhook(found.Name, found.Options, headers, body, receivedAt)))
+        {
+            case Translation.Understood said:
+                foreach (var elements in said.Elements.Chunk(Window)) await SendAsync(found.Name, elements, result);
+                break;
+            case Translation.Malformed whole:
+                result.Mistakes.Add(new(body, IsNoJson(contentType) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake));
+                break;
+            case Translation.Refused refused:
+                throw new ApiException(new(401, "not-genuine", "Unauthorized") { Detail = refused.Reason });
+        }
+    }
+
+    /// <summary>Sends in order; the writer keeps that order. One element that fails stops no other.</summary>
+    private async Task SendAsync(string source, Element[] elements, IntakeResult result)
+    {
+        var sent = new Task<Outcome>?[elements.Length];
+        for (var i = 0; i < elements.Length; i++)
+            if (elements[i].Command is { } command) sent[i] = mediator.Send(command, CancellationToken.None);
+
+        OverloadedException? overload = null;
+        for (var i = 0; i < elements.Length; i++)
+        {
+            if (elements[i].Mistake is { } mistake) result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Malformed, mistake));
+            else if (sent[i] is not { } answer) result.Ignored++;
+            else
+            {
+                try
+                {
+                    var outcome = await answer;
+                    metrics.Received(source, elements[i].Event, outcome);
+                    if (outcome is Outcome.Repeated) result.Duplicates++;
+                    else result.Accepted++;
+                }
+                catch (OverloadedException full)
+                {
+                    overload = full; // told when the others are through
+                }
+                catch (DomainException refused)
+                {
+                    result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Malformed, new(refused.Message, refused.Parameter)));
+                }
+                catch (Exception fault) when (fault is not OperationCanceledException)
+                {
+                    Failed(fault, elements[i].Command!.GetType().Name);
+                    result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Failed, new("The service failed to process it; the log says why.")));
+                }
+            }
+        }
+        if (overload is not null) ExceptionDispatchInfo.Throw(overload);
+    }
+
+    private async Task KeepAsync(string source, string? contentType, DateTimeOffset receivedAt, IntakeResult result)
+    {
+        foreach (var one in result.Mistakes) metrics.Quarantined(source, one.Code);
+        foreach (var mistakes in result.Mistakes.Chunk(Window))
+            result.Quarantined.AddRange(await Task.WhenAll(mistakes.Select(one => mediator.Send(
+                new QuarantineBody(
+                    source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
+                CancellationToken.None))));
+    }
+
+    /// <summary>Types that can't be JSON. All others may be: brokers and proxies send odd ones, or none.</summary>
+    private static bool IsNoJson(string? contentType)
+    {
+        var type = contentType.AsSpan();
+        type = (type.IndexOf(';') is >= 0 and var end ? type[..end] : type).Trim();
+        return type.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase)
+            || type.StartsWith("image/", StringComparison.OrdinalIgnoreCase)
+            || type.StartsWith("audio/", StringComparison.OrdinalIgnoreCase)
+            || type.StartsWith("video/", StringComparison.OrdinalIgnoreCase)
+            || type.StartsWith("font/", StringComparison.OrdinalIgnoreCase)
+            || type.EndsWith("/xml", StringComparison.OrdinalIgnoreCase)
+            || type.EndsWith("+xml", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("text/html", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("text/csv", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("application/pdf", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("application/zip", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("application/gzip", StringComparison.OrdinalIgnoreCase);
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Command} failed; the body it came from is in quarantine")]
+    private partial void Failed(Exception fault, string command);
+}
+
+/// <summary>What became of a webhook's elements.</summary>
+internal sealed class IntakeResult
+{
+    /// <summary>News, also such as a later fact has overtaken.</summary>
+    public int Accepted { get; set; }
+
+    /// <summary>Known already.</summary>
+    public int Duplicates { get; set; }
+
+    /// <summary>Valid, but nothing to keep.</summary>
+    public int Ignored { get; set; }
+
+    /// <summary>What nothing could be made of, each with its own bytes.</summary>
+    public List<RefusedPart> Mistakes { get; } = [];
+
+    /// <summary>The numbers of <see cref="Mistakes"/> in quarantine.</summary>
+    public List<long> Quarantined { get; } = [];
+
+    public int Taken => Accepted + Duplicates + Ignored;
+}
+
+/// <summary>Bytes that nothing could be made of. <paramref name="Code"/> is one of <see cref="RefusalCodes"/>.</summary>
+internal sealed record RefusedPart(ReadOnlyMemory<byte> Bytes, string Code, Mistake Mistake);
+
+/// <summary>The stable words for why a body is in quarantine; also the codes of the problem that its sender got.</summary>
+internal static class RefusalCodes
+{
+    public const string Malformed = "malformed";
+    public const string TooLarge = "too-large";
+    public const string UnsupportedMediaType = "unsupported-media-type";
+
+    /// <summary>Our fault: the body was understood, but processing it failed.</summary>
+    public const string Failed = "failed";
+}

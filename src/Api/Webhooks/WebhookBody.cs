@@ -1,0 +1,61 @@
+using System.Buffers;
+
+namespace WebhookService.Api.Webhooks;
+
+/// <summary>A request's body in rented memory, which goes back with <see cref="Dispose"/>.</summary>
+internal sealed class WebhookBody : IDisposable
+{
+    /// <summary>More is not rented on the word of a Content-Length alone.</summary>
+    private const int LargestFirstRent = 1024 * 1024;
+    private const int UsualSize = 4096;
+
+    private byte[] rented;
+    private int length;
+
+    private WebhookBody(int size) => rented = ArrayPool<byte>.Shared.Rent(size);
+
+    /// <summary>The body; its beginning where it <see cref="IsTooLarge"/>.</summary>
+    public ReadOnlyMemory<byte> Bytes => rented.AsMemory(0, length);
+
+    public bool IsTooLarge { get; private set; }
+
+    /// <summary>Reads up to <paramref name="limit"/> bytes, sent in one piece or chunked; what is beyond is left to the server to drop.</summary>
+    public static async ValueTask<WebhookBody> ReadAsync(HttpRequest request, int limit, CancellationToken cancellation)
+    {
+        var body = new WebhookBody((int)Math.Min(request.ContentLength + 1 ?? UsualSize, LargestFirstRent));
+        try
+        {
+            while (true)
+            {
+                if (body.length == body.rented.Length) body.Grow();
+                var read = await request.Body.ReadAsync(body.rented.AsMemory(body.length), cancellation);
+                if (read == 0) return body;
+
+                body.length += read;
+                if (body.length <= limit) continue;
+
+                (body.length, body.IsTooLarge) = (limit, true);
+                return body;
+            }
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    private void Grow()
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(rented.Length * 2);
+        Bytes.CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(rented);
+        rented = larger;
+    }
+
+    public void Dispose()
+    {
+        if (rented.Length > 0) ArrayPool<byte>.Shared.Return(rented);
+        (rented, length) = ([], 0);
+    }
+}
