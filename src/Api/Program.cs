@@ -49,6 +49,7 @@ public partial class Program
         builder.Services.AddOperating(builder.Configuration);
         builder.Services.AddClientIdsInPaths();
         builder.Services.AddWebhooks(builder.Configuration);
+        builder.Services.AddDevices();
         builder.Services.AddControllers();
         configure?.Invoke(builder);
 

@@ -8,6 +8,9 @@ public static class Words
     public static string Of<T>(T value)
         where T : struct, Enum => Vocabulary<T>.Spelling[value];
 
+    public static T Read<T>(string word)
+        where T : struct, Enum => Vocabulary<T>.Meaning[word];
+
     public static bool TryRead<T>(string word, out T value)
         where T : struct, Enum => Vocabulary<T>.Meaning.TryGetValue(word, out value);
 

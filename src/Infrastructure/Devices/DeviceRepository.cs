@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dapper;
+using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
@@ -35,12 +36,12 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         """;
 
     private const string SaveActivity = """
-        INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (client_no) DO UPDATE SET
           last_seen_at = excluded.last_seen_at, last_message_at = excluded.last_message_at, last_topic = excluded.last_topic,
           published = excluded.published, delivered = excluded.delivered, dropped = excluded.dropped,
-          sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version
+          sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version, status = excluded.status
         """;
 
     private readonly UnitOfWork work;
@@ -99,7 +100,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             saveActivity.Value
                 .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
                 .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
-                .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version)
+                .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add(row.Status)
                 .Run();
         }
         changed.Clear();

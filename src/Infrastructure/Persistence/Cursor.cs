@@ -23,7 +23,11 @@ internal static class Cursor
         }
         catch (Exception fault) when (fault is FormatException or JsonException)
         {
-            throw new DomainException("'cursor' is not one that this list gave out. Take it from 'next' of the previous page, with the same sort.", "cursor");
+            throw Foreign();
         }
     }
+
+    /// <summary>The text is a cursor, but of another list or another order.</summary>
+    public static DomainException Foreign() =>
+        new("'cursor' is not one that this list gave out. Take it from 'next' of the previous page, with the same sort.", "cursor");
 }

@@ -11,7 +11,11 @@ internal sealed class Database
     private readonly string writing;
     private readonly string reading;
 
-    static Database() => DefaultTypeMap.MatchNamesWithUnderscores = true;
+    static Database()
+    {
+        DefaultTypeMap.MatchNamesWithUnderscores = true;
+        SqlMapper.AddTypeHandler(new UnixTimeHandler());
+    }
 
     public Database(IOptions<StorageOptions> options)
     {

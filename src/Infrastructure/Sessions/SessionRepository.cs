@@ -1,4 +1,5 @@
 using Dapper;
+using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;

@@ -76,19 +76,9 @@ CREATE TABLE device_activity (
   sign_at         INTEGER,
   sign_peer       TEXT,
   version         INTEGER NOT NULL,
-  status          INTEGER NOT NULL DEFAULT 0    -- copy of devices.status, kept by the triggers: "offline, last seen first" is one index range
+  status          INTEGER NOT NULL              -- as in devices: "offline, last seen first" is one range of the index
 ) STRICT;
 CREATE INDEX device_activity_last_seen ON device_activity (status, last_seen_at, client_no);
-CREATE TRIGGER devices_status_copied AFTER UPDATE OF status ON devices WHEN new.status <> old.status BEGIN
-  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
-END;
-CREATE TRIGGER devices_status_inserted AFTER INSERT ON devices BEGIN
-  UPDATE device_activity SET status = new.status WHERE client_no = new.client_no;
-END;
-CREATE TRIGGER device_activity_status_inserted AFTER INSERT ON device_activity BEGIN
-  UPDATE device_activity SET status = (SELECT status FROM devices WHERE client_no = new.client_no)
-  WHERE client_no = new.client_no AND EXISTS (SELECT 1 FROM devices WHERE client_no = new.client_no AND status <> new.status);
-END;
 
 -- The ledger of connections. closed_*: as reported for this very session; end_*: as concluded from all facts.
 CREATE TABLE sessions (
