@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Demo;
 using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Json;
@@ -33,7 +34,7 @@ public partial class Program
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
-            Args = args,
+            Args = [.. args.Where(arg => arg != DemoMode.Switch)],
             ApplicationName = typeof(Program).Assembly.GetName().Name,
             // Settings and pages are found beside the program wherever it is started from; data lies in the working directory.
             ContentRootPath = AppContext.BaseDirectory,
@@ -41,13 +42,13 @@ public partial class Program
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
+        if (args.Contains(DemoMode.Switch)) builder.UseDemo();
         builder.Services.AddApplication(builder.Configuration);
         builder.Services.AddInfrastructure(builder.Configuration);
         builder.Services.AddJson();
         builder.Services.AddErrors();
         builder.Services.AddSecurity();
         builder.Services.AddOperating(builder.Configuration);
-        builder.Services.AddClientIdsInPaths();
         builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddDevices();
         builder.Services.AddControllers();
