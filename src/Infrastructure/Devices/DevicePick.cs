@@ -124,19 +124,29 @@ internal sealed class DevicePick
             .ToList();
         if (!byStatus && filter.Status.Count > 0) where.Add($"+d.status IN ({Statuses})");
         if (order.CanBeNull) where.Add(withKey ? $"{key} IS NOT NULL" : $"{key} IS NULL");
-        if (place is { Key: not null } && withKey) where.Add(order.Key == order.Tie ? $"{key} {after} @key" : $"({key}, {tie}) {after} (@key, @tie)");
-        if (place is { Key: null }) where.Add($"{tie} {after} @tie");
 
-        var from = order.Table switch
+        var tables = order.Table switch
         {
             "d" when !terms.Exists(term => term.Activity) => "devices d",
             "a" when !leads && !terms.Exists(term => term.Device) => "device_activity a",
             "a" when !leads => "device_activity a CROSS JOIN devices d ON d.client_no = a.client_no",
             _ => "devices d CROSS JOIN device_activity a ON a.client_no = d.client_no",
         };
+        string?[] seeks = place switch
+        {
+            null => [null],
+            { Key: null } => [$"{tie} {after} @tie"],
+            _ when !withKey => [null],
+            _ when order.Key == order.Tie => [$"{key} {after} @key"],
+            // Not (key, tie) > (@key, @tie): of that SQLite takes no more than the key to the index if the tie is a rowid.
+            _ => [$"{key} = @key AND {tie} {after} @tie", $"{key} {after} @key"],
+        };
         var statuses = filter.Status.Count > 0 ? filter.Status : Enum.GetValues<ConnectivityStatus>();
         var ranges = byStatus ? statuses.Select(string? (status) => $"{order.Table}.status = {(int)status}") : [(string?)null];
-        var selects = ranges.Select(range => $"SELECT {order.Table}.client_no, {key} AS k, {tie} AS t FROM {from} {Where(range is null ? where : [range, .. where])}");
+        var selects =
+            from range in ranges
+            from seek in seeks
+            select $"SELECT {order.Table}.client_no, {key} AS k, {tie} AS t FROM {tables} {Where([.. new[] { range, seek }.OfType<string>(), .. where])}";
         var by = withKey && order.Key != order.Tie ? $"k {direction}, t {direction}" : $"t {direction}";
         return $"{string.Join("\nUNION ALL\n", selects)}\nORDER BY {by} LIMIT @limit";
     }

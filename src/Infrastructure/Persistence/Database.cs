@@ -14,6 +14,8 @@ internal sealed class Database
     static Database()
     {
         DefaultTypeMap.MatchNamesWithUnderscores = true;
+        SqlMapper.RemoveTypeMap(typeof(DateTimeOffset)); // else parameters go past the handler
+        SqlMapper.RemoveTypeMap(typeof(DateTimeOffset?));
         SqlMapper.AddTypeHandler(new UnixTimeHandler());
     }
 
