@@ -6,7 +6,10 @@ using WebhookService.Application.Sessions;
 
 namespace WebhookService.Api.Devices;
 
-/// <summary>Turns the flat views of devices and sessions into the nested shape of the API.</summary>
+/// <summary>
+/// Turns the flat views of devices and sessions into the nested shape of the API. Views and responses are classes, not records: AutoMapper 8
+/// looks for LINQ methods that fit the generic interface a record brings, and trips over those that .NET has added since.
+/// </summary>
 internal sealed class DeviceMaps : Profile
 {
     public DeviceMaps()

@@ -6,7 +6,7 @@ using System.Text.Json.Serialization;
 namespace WebhookService.Api.Devices;
 
 /// <summary>A device as the API shows it.</summary>
-public sealed record DeviceResponse
+public sealed class DeviceResponse
 {
     public required string ClientId { get; init; }
     public string? Username { get; init; }
@@ -28,7 +28,7 @@ public sealed record DeviceResponse
 }
 
 /// <summary>Whether a device is connected, how sure that is (`confidence`) and what it rests on (`evidence`).</summary>
-public sealed record ConnectivityResponse
+public sealed class ConnectivityResponse
 {
     public ConnectivityStatus Status { get; init; }
     public DateTimeOffset? Since { get; init; }
@@ -44,7 +44,7 @@ public sealed record ConnectivityResponse
 }
 
 /// <summary>What a device's own messages say.</summary>
-public sealed record ActivityResponse
+public sealed class ActivityResponse
 {
     public ActivityStatus Status { get; init; }
     public DateTimeOffset? LastMessageAt { get; init; }
@@ -52,14 +52,14 @@ public sealed record ActivityResponse
 }
 
 /// <summary>What people expect of a device.</summary>
-public sealed record ExpectationsResponse
+public sealed class ExpectationsResponse
 {
     /// <summary>A message at least this often; null for no expectation.</summary>
     public long? MessageIntervalSeconds { get; init; }
 }
 
 /// <summary>The connection that a device has, or the last one it had.</summary>
-public sealed record CurrentSessionResponse
+public sealed class CurrentSessionResponse
 {
     /// <summary>As in the ledger of sessions.</summary>
     public required string Id { get; init; }
@@ -78,7 +78,7 @@ public sealed record CurrentSessionResponse
 }
 
 /// <summary>Totals over all sessions of a device.</summary>
-public sealed record DeviceCountersResponse
+public sealed class DeviceCountersResponse
 {
     public long Sessions { get; init; }
     public long MessagesPublished { get; init; }
@@ -94,7 +94,7 @@ public sealed record DeviceStatesRequest(IReadOnlyList<string> ClientIds);
 public sealed record DeviceStatesResponse(IReadOnlyList<DeviceStateResponse> Items, IReadOnlyList<string> Missing);
 
 /// <summary>The state of a device in short.</summary>
-public sealed record DeviceStateResponse
+public sealed class DeviceStateResponse
 {
     public required string ClientId { get; init; }
     public ConnectivityStatus Status { get; init; }

@@ -4,7 +4,7 @@ using WebhookService.Api.Json;
 namespace WebhookService.Api.Sessions;
 
 /// <summary>One connection of a device as the ledger has it.</summary>
-public sealed record SessionResponse
+public sealed class SessionResponse
 {
     public required string Id { get; init; }
     public required string ClientId { get; init; }
@@ -38,7 +38,7 @@ public sealed record SessionResponse
 }
 
 /// <summary>What went through a session; null where its start was not seen.</summary>
-public sealed record SessionCountersResponse
+public sealed class SessionCountersResponse
 {
     public long? MessagesPublished { get; init; }
     public long? MessagesDelivered { get; init; }
@@ -46,7 +46,7 @@ public sealed record SessionCountersResponse
 }
 
 /// <summary>A subscription in force. Options are null where the broker does not say them.</summary>
-public sealed record SubscriptionResponse
+public sealed class SubscriptionResponse
 {
     /// <summary>As the client subscribed: `$share/group/a/#` included.</summary>
     public required string Filter { get; init; }

@@ -3,7 +3,7 @@ using WebhookService.Domain.Sessions;
 namespace WebhookService.Application.Devices;
 
 /// <summary>All that is known of a device at one moment. Words of reasons are those of <see cref="Domain.Devices.DisconnectReason"/>, spelt by <see cref="Common.Words"/>.</summary>
-public sealed record DeviceView
+public sealed class DeviceView
 {
     public required string ClientId { get; init; }
     public string? Username { get; init; }
@@ -29,7 +29,7 @@ public sealed record DeviceView
     public DateTimeOffset? LastSeenAt { get; init; }
 
     /// <summary>The id in the ledger of the live session or the last one; null if the device never had one.</summary>
-    public string? SessionId { get; init; }
+    public string? SessionId { get; set; }
     public string? Node { get; init; }
     public DateTimeOffset? ConnectedAt { get; init; }
     public string? Ip { get; init; }
@@ -43,7 +43,7 @@ public sealed record DeviceView
     public int SubscriptionCount { get; init; }
 
     /// <summary>Subscriptions that have run out since <see cref="Version"/> was written.</summary>
-    public int SubscriptionsRunOut { get; init; }
+    public int SubscriptionsRunOut { get; set; }
 
     public long SessionCount { get; init; }
     public long MessagesPublished { get; init; }

@@ -33,7 +33,7 @@ public sealed record SessionFilter
 }
 
 /// <summary>One connection of a client. Reasons are spelt as in <see cref="Devices.DeviceView"/>.</summary>
-public sealed record SessionView
+public sealed class SessionView
 {
     public required string Id { get; init; }
     public required string ClientId { get; init; }

@@ -7,7 +7,7 @@ namespace WebhookService.Application.Sessions;
 public sealed record ListSubscriptions(ClientId Client, PageRequest Page) : IQuery<Page<SubscriptionView>>;
 
 /// <summary>A subscription in force. Options are null where the broker does not say them.</summary>
-public sealed record SubscriptionView
+public sealed class SubscriptionView
 {
     /// <summary>As the client subscribed: `$share/group/a/#` included.</summary>
     public required string Filter { get; init; }

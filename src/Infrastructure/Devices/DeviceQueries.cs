@@ -78,11 +78,12 @@ internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions>
         return connection.Query<DeviceView, Key, (Key, DeviceView)>($"{Select} {where}", (view, key) => (key, Complete(view, key)), all, splitOn: "client_no");
     }
 
-    private static DeviceView Complete(DeviceView view, Key key) => view with
+    private static DeviceView Complete(DeviceView view, Key key)
     {
-        SessionId = key.SessionStart is { } start ? SessionId.Of(view.ClientId, key.SessionNode, start, key.Peer) : null,
-        SubscriptionsRunOut = Math.Max(0, key.SubscriptionsWritten - view.SubscriptionCount),
-    };
+        view.SessionId = key.SessionStart is { } start ? SessionId.Of(view.ClientId, key.SessionNode, start, key.Peer) : null;
+        view.SubscriptionsRunOut = Math.Max(0, key.SubscriptionsWritten - view.SubscriptionCount);
+        return view;
+    }
 
     /// <summary>What the view is made of beyond what it shows.</summary>
     private sealed record Key
