@@ -43,6 +43,11 @@ catch (UsageException mistake)
     await Console.Error.WriteLineAsync($"{mistake.Message}\n\n{Usage}");
     return 2;
 }
+catch (InvalidOperationException failure)
+{
+    await Console.Error.WriteLineAsync(failure.Message);
+    return 1;
+}
 catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
 {
     await Console.Error.WriteLineAsync("Interrupted.");

@@ -95,16 +95,17 @@ internal sealed class ServiceProcess : IDisposable
 
     private static async Task<Uri> ReadAddressAsync(Process process, CancellationToken cancellation)
     {
+        var said = new List<string>();
         while (await process.StandardOutput.ReadLineAsync(cancellation) is { } line)
         {
+            said.Add(line);
             if (line.IndexOf(Announcement, StringComparison.Ordinal) is >= 0 and var at)
             {
                 _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None); // a full pipe would stop it
                 return new Uri(line[(at + Announcement.Length)..].Trim());
             }
-            Console.Error.WriteLine(line);
         }
-        throw new InvalidOperationException($"'{process.StartInfo.ArgumentList[0]}' ended before it listened; what it said stands above.");
+        throw new InvalidOperationException($"'{process.StartInfo.ArgumentList[0]}' ended before it listened. {string.Join('\n', said)}");
     }
 
     private static void Stop(Process process)

@@ -50,7 +50,16 @@ internal static class FleetBenchmark
         var plan = new FleetPlan(arguments.Number("devices", FullDevices, least: 100), arguments.Number("messages", FullMessages, least: 1_000), TimeProvider.System.GetUtcNow());
         Console.WriteLine($"Generating {plan.Devices:N0} devices and {plan.Messages:N0} messages into {path}");
         var watch = Stopwatch.StartNew();
-        using (var generator = new FleetGenerator(plan, path)) generator.Run(cancellation);
+        var part = path + ".part"; // so that half a fleet is never taken for one
+        try
+        {
+            using (var generator = new FleetGenerator(plan, part)) generator.Run(cancellation);
+            File.Move(part, path);
+        }
+        finally
+        {
+            File.Delete(part);
+        }
         Console.WriteLine($"Generated in {watch.Elapsed.TotalSeconds:0} s: {new FileInfo(path).Length / 1e9:0.00} GB");
     }
 

@@ -34,7 +34,7 @@ internal sealed class FleetGenerator : IDisposable
     public FleetGenerator(FleetPlan plan, string path)
     {
         this.plan = plan;
-        connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ConnectionString);
+        connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
         connection.Open();
         connection.Execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
         traffic = new Traffic[plan.Devices];
@@ -231,9 +231,9 @@ internal sealed class FleetGenerator : IDisposable
 
     private static string PeerOf(PlannedSession session) => $"{FleetPlan.Ip(session.Device)}:{FleetPlan.Port(session.Start)}";
 
-    private void Begin() => connection.Execute("BEGIN");
+    private void Begin() => connection.Execute("BEGIN TRANSACTION");
 
-    private void Commit() => connection.Execute("COMMIT");
+    private void Commit() => connection.Execute("COMMIT TRANSACTION");
 
     private void CommitAndGoOn()
     {
