@@ -103,7 +103,7 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
     private static long? ClientNo(SqliteConnection connection, SqliteTransaction snapshot, string id) =>
         connection.ExecuteScalar<long?>("SELECT client_no FROM clients WHERE client_id = @id", new { id }, snapshot);
 
-    private sealed record SeqPlace(long Seq);
+    private sealed record SeqPlace([property: JsonRequired] long Seq);
 
     private sealed class Row
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dapper;
 using WebhookService.Application.Common;
 using WebhookService.Application.Messages;
@@ -57,5 +58,5 @@ internal sealed class LatestStateQueries(Database database, TimeProvider time) :
         return Task.FromResult<LatestStateView?>(new(query.Client.Value, items, next));
     }
 
-    private sealed record TopicPlace(long TopicNo);
+    private sealed record TopicPlace([property: JsonRequired] long TopicNo);
 }

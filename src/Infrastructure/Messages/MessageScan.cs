@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Messages;
@@ -7,7 +8,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Messages;
 
 /// <summary>Where a message stands in the order of the list: by time of publishing, then by number.</summary>
-internal sealed record Place(long At, long No)
+internal sealed record Place([property: JsonRequired] long At, [property: JsonRequired] long No)
 {
     public static readonly Place AfterAll = new(long.MaxValue, long.MaxValue);
     public static readonly IComparer<Place> NewestFirst = Comparer<Place>.Create((one, other) => (other.At, other.No).CompareTo((one.At, one.No)));
@@ -135,11 +136,12 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
                 arguments);
             arguments.AddDynamicParams(new { endAt = end?.At, endNo = end?.No });
         }
+        // One lower bound, not two: SQLite would start from the one it likes and test the other on every row to the beginning of time.
         var walk = $"""
             SELECT m.published_at, m.message_no, {(search is null ? "''" : "t.topic")}
             FROM messages m INDEXED BY messages_time {(search is null ? "" : "CROSS JOIN topics t ON t.topic_no = m.topic_no")}
-            WHERE (m.published_at, m.message_no) < (@At, @No) AND m.published_at >= @from
-              {(end is null ? "" : "AND (m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
+            WHERE (m.published_at, m.message_no) < (@At, @No)
+              AND {(end is null ? "m.published_at >= @from" : "(m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
             ORDER BY m.published_at DESC, m.message_no DESC
             """;
         foreach (var (at, no, topic) in connection.Query<(long, long, string)>(walk, arguments, buffered: false))
