@@ -24,18 +24,22 @@ internal sealed class HttpTimer : IDisposable
             : throw new InvalidOperationException($"GET {path} answered {(int)answer.StatusCode}: {System.Text.Encoding.UTF8.GetString(body)}");
     }
 
-    /// <summary>Asks one path after the other; stops early when <paramref name="longest"/> is over.</summary>
-    public async Task<Timings> MeasureAsync(IEnumerable<string> paths, TimeSpan longest, CancellationToken cancellation)
+    /// <summary>
+    /// Asks all questions in turn, again and again: what else the machine does meanwhile falls on all of them alike. Stops early when
+    /// <paramref name="longest"/> is over.
+    /// </summary>
+    public async Task<Timings[]> MeasureAsync(IReadOnlyList<Func<string>> paths, int rounds, TimeSpan longest, CancellationToken cancellation)
     {
-        var (times, all) = (new List<double>(), Stopwatch.StartNew());
-        foreach (var path in paths)
-        {
-            var start = Stopwatch.GetTimestamp();
-            await GetAsync(path, cancellation);
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            if (all.Elapsed > longest) break;
-        }
-        return new Timings(times);
+        var (times, all) = (paths.Select(_ => new List<double>()).ToArray(), Stopwatch.StartNew());
+        for (var round = 0; round < rounds && all.Elapsed < longest; round++)
+            for (var which = 0; which < paths.Count; which++)
+            {
+                var path = paths[which]();
+                var start = Stopwatch.GetTimestamp();
+                await GetAsync(path, cancellation);
+                times[which].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
+        return [.. times.Select(one => new Timings(one))];
     }
 
     public void Dispose() => http.Dispose();

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace WebhookService.Bench.Fleet;
 
 /// <summary>A question to time. <paramref name="Path"/> gives it with other arguments each time.</summary>
@@ -19,6 +17,7 @@ internal static class FleetQueries
         string Publisher(string more) => $"/api/v1/devices/{Escape(sample.Any(sample.Published).ClientId)}{more}";
         string Messages(string topic) => $"/api/v1/messages?topic={Escape(topic)}";
 
+        yield return new("nothing (`/health/live`)", () => "/health/live");
         yield return new("device by id", () => Device(), DeviceLimitMs);
         yield return new("devices of a node", () => $"/api/v1/devices?node={Escape(sample.Any(sample.Nodes))}", ListLimitMs);
         yield return new("devices by client id prefix", () => $"/api/v1/devices?clientId={Escape(sample.Any(sample.ClientIds)[..^3] + "*")}", ListLimitMs);
@@ -39,45 +38,4 @@ internal static class FleetQueries
     }
 
     private static string Escape(string text) => Uri.EscapeDataString(text);
-}
-
-/// <summary>A filtered, sorted list of devices: its first page and its ten-thousandth, reached by following cursors as a client would.</summary>
-internal sealed class DeepList(string sort, HttpTimer timer)
-{
-    private const int PageSize = 50;
-    private const int Stride = 1_000;
-
-    private readonly string list = $"/api/v1/devices?status=online&sort={sort}";
-    private readonly List<string> deepPages = [];
-    private int next;
-
-    public string Sort { get; } = sort;
-
-    /// <summary>The page number that is reached: 10,000, or the middle of a smaller list.</summary>
-    public long DeepPage { get; private set; }
-
-    public string FirstPage() => $"{list}&limit={PageSize}";
-
-    public string ADeepPage() => deepPages[next++ % deepPages.Count];
-
-    /// <summary>Follows the cursors in large pages, then in small ones; the last small pages are the ones to ask for.</summary>
-    public async Task WalkAsync(long matching, CancellationToken cancellation)
-    {
-        DeepPage = Math.Min(10_000, Math.Max(2, matching / PageSize / 2));
-        var (rows, cursor) = ((DeepPage - 1) * PageSize, (string?)null);
-        while (rows > 0)
-        {
-            var step = rows > Stride ? Stride : PageSize;
-            cursor = await NextAsync(step, cursor, cancellation);
-            rows -= step;
-            if (step == PageSize) deepPages.Add($"{FirstPage()}&cursor={Uri.EscapeDataString(cursor)}");
-        }
-    }
-
-    private async Task<string> NextAsync(int limit, string? cursor, CancellationToken cancellation)
-    {
-        var body = await timer.GetAsync($"{list}&limit={limit}&fields=clientId{(cursor is null ? "" : $"&cursor={Uri.EscapeDataString(cursor)}")}", cancellation);
-        using var page = JsonDocument.Parse(body);
-        return page.RootElement.GetProperty("next").GetString() ?? throw new InvalidOperationException($"{list} ended early.");
-    }
 }

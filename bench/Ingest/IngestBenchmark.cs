@@ -16,6 +16,7 @@ internal static class IngestBenchmark
         bounded.CancelAfter(TimeSpan.FromMinutes(2) + (2 * connections.Length * (duration + WarmUp)));
         using var folder = new TemporaryFolder();
         var path = folder.File("ingest.db");
+        var syncs = Disk.Syncs(folder.File("sync"), times: 200);
         var (rows, accepted, run) = (new List<Row>(), 0L, 0L);
 
         using (var bare = await ServiceProcess.StartAsync("WebhookService.Bench.dll", [BareServer.Verb], "/health/ready", bounded.Token))
@@ -32,20 +33,20 @@ internal static class IngestBenchmark
                 }
 
         var stored = CountMessages(path);
-        var report = Write(rows, accepted, stored);
+        var report = Write(rows, syncs, accepted, stored);
         report.Print();
         report.WriteInto(Report.DefaultPath);
         return report.AllPassed ? 0 : 1;
     }
 
-    private static Report Write(List<Row> rows, long accepted, long stored)
+    private static Report Write(List<Row> rows, Timings syncs, long accepted, long stored)
     {
         var report = new Report("Webhooks to the disk");
         report.Say(
             "EMQX 5.8 `message.publish` bodies of 10,000 clients, one event a request, each connection sending when its last request was answered; "
             + "every answer waits for its transaction to be on disk. The load comes from the same machine. "
             + "Repeat it with `dotnet run -c Release --project bench -- ingest`.");
-        report.Say($"Machine: {Machine.Description}.");
+        report.Say($"Machine: {Machine.Description}. Its disk takes {syncs.P50:0.00} ms (p50), {syncs.P99:0.00} ms (p99) to write and sync one page.");
         report.Table("server | connections | requests/s | p50 ms | p99 ms | max ms | server CPU µs/request", rows.Select(row =>
             $"{row.Server} | {row.Connections} | {row.Load.PerSecond:N0} | {row.Load.Times.P50:0.00} | {row.Load.Times.P99:0.00} | {row.Load.Times.Max:0.0} | {row.CpuMicroseconds:0}"));
         foreach (var pair in rows.GroupBy(row => row.Connections))
