@@ -7,6 +7,7 @@ internal sealed class DeepList(string sort, HttpTimer timer)
 {
     private const int PageSize = 50;
     private const int Stride = 1_000;
+    private const int Far = 10_000;
 
     private readonly string list = $"/api/v1/devices?status=online&sort={sort}";
     private readonly List<string> deepPages = [];
@@ -24,7 +25,7 @@ internal sealed class DeepList(string sort, HttpTimer timer)
     /// <summary>Follows the cursors in large pages, then in small ones; the last small pages are the ones to ask for.</summary>
     public async Task WalkAsync(long matching, CancellationToken cancellation)
     {
-        DeepPage = Math.Min(10_000, Math.Max(2, matching / PageSize / 2));
+        DeepPage = matching / PageSize > Far ? Far : Math.Max(2, matching / PageSize / 2);
         var (rows, cursor) = ((DeepPage - 1) * PageSize, (string?)null);
         while (rows > 0)
         {
