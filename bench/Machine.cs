@@ -14,6 +14,9 @@ internal static class Machine
         }
     }
 
+    /// <summary>How busy the machine is, this program included; beyond its cores, times tell more of the others' work than of the service.</summary>
+    public static string Load => OperatingSystem.IsLinux() ? $"load average of the last minute {File.ReadAllText("/proc/loadavg").Split(' ')[0]}" : "load unknown";
+
 #if DEBUG
     public const string Build = "Debug build: not representative, run with -c Release";
 #else

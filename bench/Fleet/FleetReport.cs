@@ -29,7 +29,7 @@ internal static class FleetReport
         report.Say(
             $"{sample.Devices:N0} devices ({sample.Online:N0} online) and {sample.Messages:N0} messages in a SQLite file of {found.FileBytes / 1e9:0.0} GB. "
             + "Repeat it with `dotnet run -c Release --project bench -- fleet`.");
-        report.Say($"Machine: {Machine.Description}. The limits are targets for 2 cores.");
+        report.Say($"Machine: {Machine.Description}; at the end {Machine.Load}. The limits are targets for 2 cores that have nothing else to do.");
         report.Say(
             $"Milliseconds over HTTP with keep-alive, one request at a time, {FleetBenchmark.Requests} of each kind in turn, with different arguments; pages of 50. "
             + $"Cold: the first {FleetBenchmark.ColdRequests} of each kind after the start{(found.IsCold ? ", none of the file in memory" : "")}. "

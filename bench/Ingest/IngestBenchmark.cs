@@ -46,7 +46,7 @@ internal static class IngestBenchmark
             "EMQX 5.8 `message.publish` bodies of 10,000 clients, one event a request, each connection sending when its last request was answered; "
             + "every answer waits for its transaction to be on disk. The load comes from the same machine. "
             + "Repeat it with `dotnet run -c Release --project bench -- ingest`.");
-        report.Say($"Machine: {Machine.Description}. Its disk takes {syncs.P50:0.00} ms (p50), {syncs.P99:0.00} ms (p99) to write and sync one page.");
+        report.Say($"Machine: {Machine.Description}; at the end {Machine.Load}. Its disk takes {syncs.P50:0.00} ms (p50), {syncs.P99:0.00} ms (p99) to write and sync one page.");
         report.Table("server | connections | requests/s | p50 ms | p99 ms | max ms | server CPU µs/request", rows.Select(row =>
             $"{row.Server} | {row.Connections} | {row.Load.PerSecond:N0} | {row.Load.Times.P50:0.00} | {row.Load.Times.P99:0.00} | {row.Load.Times.Max:0.0} | {row.CpuMicroseconds:0}"));
         foreach (var pair in rows.GroupBy(row => row.Connections))
