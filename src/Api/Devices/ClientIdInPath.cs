@@ -38,7 +38,7 @@ internal static class ClientIdInPath
             var raw = RawPath.Of(context);
             var start = context.Request.PathBase + Below;
             if (raw.StartsWith(start, StringComparison.OrdinalIgnoreCase))
-                context.Request.Path = raw[(start.Length - Below.Length)..];
+                context.Request.Path = new PathString(raw[(start.Length - Below.Length)..]); // the constructor: a conversion from string would decode
             else if (context.Request.Path.Value!.StartsWith(Below, StringComparison.OrdinalIgnoreCase))
                 throw ApiException.BadRequest("path-disguised", "The path is encoded where it need not be.", hint: $"Write {Below} plainly, and percent-encode the client id behind it.");
             return next(context);

@@ -6,10 +6,7 @@ using WebhookService.Application.Sessions;
 
 namespace WebhookService.Api.Devices;
 
-/// <summary>
-/// Turns the flat views of devices and sessions into the nested shape of the API. Views and responses are classes, not records: AutoMapper 8
-/// looks for LINQ methods that fit the generic interface a record brings, and trips over those that .NET has added since.
-/// </summary>
+/// <summary>Turns the flat views of devices and sessions into the nested shape of the API.</summary>
 internal sealed class DeviceMaps : Profile
 {
     public DeviceMaps()

@@ -109,7 +109,8 @@ public sealed class ListResult<T>(ListQuery query, Func<PageRequest, Cancellatio
     {
         public JsonWriterOptions WriterOptions => new() { Encoder = Options.Encoder, SkipValidation = true };
 
-        public JsonElement Element(T item) => JsonSerializer.SerializeToElement(item, Options);
+        // Deeper than the serializer's own limit: items may hold JSON that was taken in as it came, which has a limit of its own.
+        public JsonElement Element(T item) => JsonElement.Parse(JsonSerializer.SerializeToUtf8Bytes(item, Options), new JsonDocumentOptions { MaxDepth = 1_000 });
 
         public void Write(Utf8JsonWriter writer, T item)
         {

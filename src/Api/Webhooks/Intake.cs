@@ -16,6 +16,9 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     /// <summary>So many elements of an array are on their way at once: enough for one large transaction, too few to fill the queue.</summary>
     private const int Window = 512;
 
+    /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
+    private const int KeptSingly = 100;
+
     /// <summary>Takes a webhook in. It can't be cancelled: a sender that hung up will send again, and then hears "duplicate".</summary>
     /// <exception cref="OverloadedException">Not everything was taken; the sender should send it again.</exception>
     /// <exception cref="ApiException">There is no such source, or the webhook is not genuine.</exception>
@@ -24,7 +27,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     {
         var result = new IntakeResult();
         await TranslateAsync(source, headers, contentType, body, receivedAt, result);
-        await KeepAsync(source, contentType, receivedAt, result);
+        await KeepAsync(source, contentType, body, receivedAt, result);
         return result;
     }
 
@@ -39,7 +42,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             return result;
         }
 
-        await KeepAsync(about.Source, about.ContentType, about.ReceivedAt, result);
+        await KeepAsync(about.Source, about.ContentType, kept.Body, about.ReceivedAt, result);
         await mediator.Send(new ReleaseFromQuarantine(about.Id), CancellationToken.None);
         return result;
     }
@@ -76,7 +79,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     {
         var sent = new Task<Outcome>?[elements.Length];
         for (var i = 0; i < elements.Length; i++)
-            if (elements[i].Command is { } command) sent[i] = mediator.Send(command, CancellationToken.None);
+            if (elements[i].Command is { } command) sent[i] = SendAsync(command);
 
         OverloadedException? overload = null;
         for (var i = 0; i < elements.Length; i++)
@@ -110,14 +113,15 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         if (overload is not null) ExceptionDispatchInfo.Throw(overload);
     }
 
-    private async Task KeepAsync(string source, string? contentType, DateTimeOffset receivedAt, IntakeResult result)
+    private async Task<Outcome> SendAsync(ICommand command) => await mediator.Send(command, CancellationToken.None); // async: throws nothing before the others are sent
+
+    private async Task KeepAsync(string source, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
     {
         foreach (var one in result.Mistakes) metrics.Quarantined(source, one.Code);
-        foreach (var mistakes in result.Mistakes.Chunk(Window))
-            result.Quarantined.AddRange(await Task.WhenAll(mistakes.Select(one => mediator.Send(
-                new QuarantineBody(
-                    source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
-                CancellationToken.None))));
+        IReadOnlyList<RefusedPart> kept = result.Mistakes.Count <= KeptSingly ? result.Mistakes : [result.Mistakes[0] with { Bytes = body }];
+        result.Quarantined.AddRange(await Task.WhenAll(kept.Select(one => mediator.Send(
+            new QuarantineBody(source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
+            CancellationToken.None))));
     }
 
     /// <summary>Types that can't be JSON. All others may be: brokers and proxies send odd ones, or none.</summary>

@@ -2,6 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Security;
@@ -21,6 +23,7 @@ internal sealed class WebhookController(Intake intake, WebhookSources sources, I
     [HttpPost("eventHook")]
     [HttpPost("{source}")]
     [DisableRequestSizeLimit] // Ingest:MaxBodyBytes is the limit: Kestrel's would drop the body
+    [BodyIsOurs]
     [AlsoTakesQuery("*")] // brokers' URLs carry what their owners put there
     [ProducesResponseType<WebhookAnswer>(StatusCodes.Status200OK, "application/json")]
     public async Task Receive(string? source)
@@ -39,6 +42,22 @@ internal sealed class WebhookController(Intake intake, WebhookSources sources, I
         var result = await intake.TakeAsync(name, Request.Headers, Request.ContentType, body.Bytes, receivedAt);
         if (WebhookAnswers.ProblemOf(result) is { } problem) await problem.WriteAsync(HttpContext);
         else await WebhookAnswers.WriteAsync(Response, result);
+    }
+}
+
+/// <summary>Keeps MVC from reading the body as a form, which is what <c>curl -d</c> calls everything.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class BodyIsOursAttribute : Attribute, IResourceFilter
+{
+    public void OnResourceExecuting(ResourceExecutingContext context)
+    {
+        context.ValueProviderFactories.RemoveType<FormValueProviderFactory>();
+        context.ValueProviderFactories.RemoveType<FormFileValueProviderFactory>();
+        context.ValueProviderFactories.RemoveType<JQueryFormValueProviderFactory>();
+    }
+
+    public void OnResourceExecuted(ResourceExecutedContext context)
+    {
     }
 }
 
@@ -91,7 +110,7 @@ internal static class WebhookAnswers
 
     public static async Task WriteAsync(HttpResponse response, IntakeResult result)
     {
-        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Quarantined is { Count: > 0 and var some } ? some : null);
+        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Mistakes is { Count: > 0 and var some } ? some : null);
         var json = JsonSerializer.SerializeToUtf8Bytes(answer, WebhookJson.Default.WebhookAnswer);
         response.ContentType = "application/json";
         response.ContentLength = json.Length;

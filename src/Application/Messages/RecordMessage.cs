@@ -96,7 +96,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
     {
         var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
         var outcome = fact(message);
-        await messages.SaveAsync(message, cancellation); // a repeated delivery may still add its DUP
+        if (outcome is not Outcome.Repeated) await messages.SaveAsync(message, cancellation);
         return outcome;
     }
 

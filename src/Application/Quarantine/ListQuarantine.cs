@@ -6,7 +6,7 @@ namespace WebhookService.Application.Quarantine;
 public sealed record ListQuarantine(string? Source, string? Code, PageRequest Page) : IQuery<Page<QuarantinedView>>;
 
 /// <summary>What is known of a refused body, without its bytes. <see cref="Bytes"/> is how many were kept.</summary>
-public sealed record QuarantinedView
+public sealed class QuarantinedView
 {
     public required long Id { get; init; }
     public required DateTimeOffset ReceivedAt { get; init; }

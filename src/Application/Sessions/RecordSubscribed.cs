@@ -16,7 +16,7 @@ internal sealed class RecordSubscribedHandler(ClientPresence presence, RecordSig
         var outcome = await presence.TellAsync(
             command.Client, command.ReceivedAt, (set, seen) => set.Subscribed(command.Filter, command.At, command.Options, seen),
             starts: false, seenAt: command.At, cancellationToken);
-        if (outcome is Outcome.Applied)
+        if (outcome is not Outcome.Repeated)
             await signs.Handle(new RecordSignOfLife(command.Client, command.At, command.Peer, command.ReceivedAt), cancellationToken);
         return outcome;
     }

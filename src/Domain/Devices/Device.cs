@@ -93,7 +93,7 @@ public sealed class Device : Aggregate
             Session = new CurrentSession(decisive.Node, decisive.ConnectedAt, decisive.Peer, decisive.Details);
             Username = decisive.Details.Username ?? Username;
         }
-        SubscriptionCount = sessions.Subscriptions.Count(subscription => !(subscription.EndsAt <= seen.ReceivedAt));
+        SubscriptionCount = sessions.SubscriptionsAt(seen.ReceivedAt);
         Settle(
             new Connectivity
             {
@@ -121,15 +121,17 @@ public sealed class Device : Aggregate
     {
         Seen(at ?? seen.ReceivedAt);
         if (at is not { } time || time <= SignOfLife?.At) return;
+        if (IsPeerOfSession(peer) && Connectivity.Evidence is not "session") return; // it has ended: a late will, which must not hide a better sign
 
         SignOfLife = (time, peer);
+        Version++;
         if (Connectivity.Status is not ConnectivityStatus.Online) Settle(Connectivity, seen);
     }
 
     /// <summary>The device published a message.</summary>
     public void Published(string topic, DateTimeOffset at)
     {
-        Traffic = Traffic with { Published = Traffic.Published + 1 };
+        Count(Traffic with { Published = Traffic.Published + 1 });
         if (!(at < LastMessageAt)) (LastMessageAt, LastTopic) = (at, topic);
         Seen(at);
     }
@@ -143,7 +145,8 @@ public sealed class Device : Aggregate
     /// <summary>The broker mentioned the client at that time: no evidence that it is connected, but that it exists.</summary>
     public void Seen(DateTimeOffset at)
     {
-        if (!(at <= LastSeenAt)) LastSeenAt = at;
+        if (at <= LastSeenAt) return;
+        LastSeenAt = at;
         Version++;
     }
 
@@ -157,12 +160,12 @@ public sealed class Device : Aggregate
     /// <summary>The sessions' word, unless the client gave a sign of life after they had ended.</summary>
     private void Settle(Connectivity says, Observation seen)
     {
-        var alive = SignOfLife is { } sign
-            && says.Status is not ConnectivityStatus.Online
-            && (says.Since is null || sign.At > says.Since + seen.Rules.EvidenceGuard)
-            && (sign.Peer is null || sign.Peer != Session?.Peer); // the dead connection's own peer: a late will
-        if (alive)
-            says = says with { Status = ConnectivityStatus.Online, Confidence = Confidence.Inferred, Since = SignOfLife!.Value.At, Evidence = "sign-of-life" };
+        if (says.Status is not ConnectivityStatus.Online && SignOfLife is { } sign && IsEvidence(sign.At, sign.Peer, says.Since))
+        {
+            // Inferred before and not contradicted since: then the first sign is still when it began.
+            var first = Connectivity is { Evidence: "sign-of-life", Since: { } since } && IsEvidence(since, null, says.Since) ? since : sign.At;
+            says = says with { Status = ConnectivityStatus.Online, Confidence = Confidence.Inferred, Since = first, Evidence = "sign-of-life" };
+        }
 
         var before = Connectivity;
         Connectivity = says;
@@ -174,7 +177,12 @@ public sealed class Device : Aggregate
             Raise(new DeviceWentOnline(Id, at, says.Confidence, Session?.Node, Session?.Details.Ip, says.Evidence));
         else if (says.Status is ConnectivityStatus.Offline)
             Raise(new DeviceWentOffline(Id, at, says.Confidence, says.LastReason ?? DisconnectReason.Other, says.LastRawReason, says.Evidence));
+
+        bool IsEvidence(DateTimeOffset at, string? peer, DateTimeOffset? end) =>
+            !(at <= end + seen.Rules.EvidenceGuard) && !IsPeerOfSession(peer); // the dead connection's own peer: a late will
     }
+
+    private bool IsPeerOfSession(string? peer) => peer is not null && peer == Session?.Peer;
 
     private void Count(Traffic traffic)
     {

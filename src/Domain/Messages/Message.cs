@@ -38,7 +38,7 @@ public sealed record Delivery(ClientId Receiver)
 /// </summary>
 public sealed class Message : Aggregate
 {
-    private readonly Dictionary<ClientId, Delivery> deliveries = [];
+    private Dictionary<ClientId, Delivery>? deliveries; // most reports speak of none
 
     private Message(MessageContent content, DateTimeOffset receivedAt) => (Content, ReceivedAt) = (content, receivedAt);
 
@@ -53,7 +53,7 @@ public sealed class Message : Aggregate
     public MessageStatus Status { get; private set; }
 
     /// <summary>The deliveries at hand; a repository may load only those that a report speaks of.</summary>
-    public IReadOnlyCollection<Delivery> Deliveries => deliveries.Values;
+    public IReadOnlyCollection<Delivery> Deliveries => deliveries is null ? [] : deliveries.Values;
 
     public static Message Of(MessageContent content, DateTimeOffset receivedAt) => new(content, receivedAt);
 
@@ -68,16 +68,18 @@ public sealed class Message : Aggregate
         return Outcome.Applied;
     }
 
-    /// <summary>`message.delivered`: once a receiver and again for each re-delivery.</summary>
+    /// <summary>`message.delivered`: once a receiver and again for each re-delivery, which adds to the record but is no second delivery.</summary>
     public Outcome Delivered(ClientId receiver, DateTimeOffset at, bool duplicate)
     {
         var known = To(receiver);
         if (known.DeliveredAt is { } earlier)
         {
-            deliveries[receiver] = known with { DeliveredAt = at < earlier ? at : earlier, Redelivered = known.Redelivered || duplicate };
-            return Outcome.Repeated;
+            var both = known with { DeliveredAt = at < earlier ? at : earlier, Redelivered = known.Redelivered || duplicate };
+            if (both == known) return Outcome.Repeated;
+            Set(both);
+            return Outcome.Overtaken;
         }
-        deliveries[receiver] = known with { DeliveredAt = at, Redelivered = known.Redelivered || duplicate };
+        Set(known with { DeliveredAt = at, Redelivered = known.Redelivered || duplicate });
         Reach(MessageStatus.Delivered);
         Raise(new MessageDelivered(Id, receiver, at));
         return Outcome.Applied;
@@ -89,7 +91,7 @@ public sealed class Message : Aggregate
         var known = To(receiver);
         if (known.AckedAt is not null) return Outcome.Repeated;
 
-        deliveries[receiver] = known with { AckedAt = at };
+        Set(known with { AckedAt = at });
         Reach(MessageStatus.Acked);
         Raise(new MessageAcked(Id, receiver, at));
         return Outcome.Applied;
@@ -112,13 +114,15 @@ public sealed class Message : Aggregate
         var known = To(receiver);
         if (known.DroppedAt is not null) return Outcome.Repeated;
 
-        deliveries[receiver] = known with { DroppedAt = at, DropReason = reason };
+        Set(known with { DroppedAt = at, DropReason = reason });
         Reach(MessageStatus.Dropped);
         Raise(new DeliveryDropped(Id, receiver, at, reason));
         return Outcome.Applied;
     }
 
-    private Delivery To(ClientId receiver) => deliveries.GetValueOrDefault(receiver) ?? new Delivery(receiver);
+    private Delivery To(ClientId receiver) => deliveries?.GetValueOrDefault(receiver) ?? new Delivery(receiver);
+
+    private void Set(Delivery delivery) => (deliveries ??= [])[delivery.Receiver] = delivery;
 
     private void Reach(MessageStatus status)
     {
@@ -131,5 +135,5 @@ public sealed class Message : Aggregate
         new(content, receivedAt) { PublishSeen = publishSeen, DroppedAt = droppedAt, DropReason = dropReason, Status = status };
 
     /// <summary>Adds a delivery as it was saved.</summary>
-    public void Recall(Delivery delivery) => deliveries.TryAdd(delivery.Receiver, delivery);
+    public void Recall(Delivery delivery) => (deliveries ??= []).TryAdd(delivery.Receiver, delivery);
 }

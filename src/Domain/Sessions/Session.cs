@@ -65,6 +65,8 @@ public readonly record struct Traffic(long Published, long Delivered, long Dropp
 /// </summary>
 public sealed class Session
 {
+    private const long Forever = 4_294_967_295;
+
     internal Session(string node, DateTimeOffset connectedAt, string? peer) => (Node, ConnectedAt, Peer) = (node, connectedAt, peer);
 
     /// <summary>The broker node; empty where the version does not say (≤ 4.2.1).</summary>
@@ -86,20 +88,33 @@ public sealed class Session
     /// <summary>The end as reported with this session's own identity.</summary>
     public SessionEnd? Closed { get; private set; }
 
+    /// <summary>The end as reported without identity, when it can only mean this session.</summary>
+    internal Farewell? Farewell { get; set; }
+
     /// <summary>The end as concluded from all facts of the client: see <see cref="SessionSet"/>.</summary>
     public SessionEnd? End { get; internal set; }
 
-    /// <summary>False when the end was matched by time alone and may belong to another connection.</summary>
-    public bool EndIsExact { get; internal set; } = true;
+    /// <summary>False when the end was matched by time alone, or in the very millisecond of the connect, and may belong to another connection.</summary>
+    public bool EndIsExact => Closed is not null || (Farewell is { Peer: not null } && Farewell.At > ConnectedAt);
 
     /// <summary>The broker dropped what it kept for the session (4.x plugin `session_terminated`).</summary>
     public bool Terminated { get; internal set; }
+
+    /// <summary>True once <see cref="SessionEnded"/> was raised.</summary>
+    internal bool EndIsTold { get; set; }
 
     public Traffic TrafficAtStart { get; private set; }
     public Traffic? TrafficAtEnd { get; internal set; }
 
     internal bool Is(string node, DateTimeOffset connectedAt, string? peer) =>
         ConnectedAt == connectedAt && Node == node && (Peer is null || peer is null || Peer == peer);
+
+    /// <summary>Certainly later than the other: on one node by its clock, between nodes by more than their clocks may differ.</summary>
+    internal bool Follows(Session other, TimeSpan tolerance) =>
+        ConnectedAt - other.ConnectedAt > (Node == other.Node ? TimeSpan.Zero : tolerance);
+
+    /// <summary>Perhaps later than the other: on one node in the same millisecond, between nodes as far as their clocks may differ.</summary>
+    internal bool MayFollow(Session other, TimeSpan tolerance) => !other.Follows(this, tolerance) && this != other;
 
     internal bool Open(ConnectionDetails details, bool timeIsArrival, Traffic traffic)
     {
@@ -111,9 +126,31 @@ public sealed class Session
     /// <summary>Of several reported ends the earliest stands: EMQX 5.3 repeats `disconnected` of a persistent session with a new time.</summary>
     internal bool Close(SessionEnd end)
     {
-        if (Closed is { } known && known.At <= end.At) return false;
+        if (Closed is { } known && (known.At < end.At || (known.At == end.At && string.CompareOrdinal(known.RawReason, end.RawReason) <= 0))) return false;
         Closed = end;
         return true;
+    }
+
+    /// <summary>When the broker drops, or dropped, the session's state with its subscriptions; null while nothing tells.</summary>
+    internal (DateTimeOffset At, SubscriptionEndedBy By)? StateGone()
+    {
+        if (End is not { } end) return null;
+        if (Terminated || end.RawReason is "discarded" or "kicked") return (end.At, SubscriptionEndedBy.SessionEnd);
+
+        return (end.ExpirySeconds ?? (Details.EndsWithConnection is true ? 0 : Details.ExpirySeconds)) switch
+        {
+            null or >= Forever => null,
+            0 => (end.At, SubscriptionEndedBy.SessionEnd),
+            { } seconds => (end.At.AddSeconds(seconds), SubscriptionEndedBy.Expired),
+        };
+    }
+
+    /// <summary>By time; node and peer order equal times, so that it never matters which was reported first.</summary>
+    internal static int Compare(Session one, Session other)
+    {
+        var order = one.ConnectedAt.CompareTo(other.ConnectedAt);
+        if (order == 0) order = string.CompareOrdinal(one.Node, other.Node);
+        return order == 0 ? string.CompareOrdinal(one.Peer, other.Peer) : order;
     }
 
     /// <summary>Builds a session as it was saved.</summary>
@@ -129,31 +166,4 @@ public sealed class Session
             TrafficAtStart = atStart,
             TrafficAtEnd = atEnd,
         };
-}
-
-/// <summary>
-/// A reported end that does not name its session by connected_at: rule events before EMQX 5.8.6 (peername), the 4.x plugin 4.2.2 – 4.3.11
-/// (node and time), ≤ 4.2.1 (arrival). Which session it ended is decided anew whenever the client's facts change.
-/// </summary>
-public sealed record Farewell(string? Node, string? Peer, DateTimeOffset At, DisconnectReason Reason, string? RawReason, FarewellKind Kind)
-{
-    /// <summary>As in <see cref="SessionEnd.ExpirySeconds"/>.</summary>
-    public long? ExpirySeconds { get; init; }
-
-    /// <summary>True when a known session ended by it; otherwise it is all that is known of its session.</summary>
-    public bool Matched { get; internal set; }
-
-    /// <summary>Builds a farewell as it was saved.</summary>
-    public static Farewell Restore(
-        string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? raw, FarewellKind kind, bool matched, long? expirySeconds) =>
-        new(node, peer, at, reason, raw, kind) { Matched = matched, ExpirySeconds = expirySeconds };
-}
-
-public enum FarewellKind
-{
-    /// <summary>The connection ended.</summary>
-    Disconnected,
-
-    /// <summary>The broker dropped the session's state (4.x plugin `session_terminated`); carries neither time nor identity.</summary>
-    Terminated,
 }

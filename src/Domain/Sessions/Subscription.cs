@@ -32,12 +32,16 @@ public sealed class Subscription
     public DateTimeOffset? EndsAt { get; internal set; }
     public SubscriptionEndedBy? EndedBy { get; internal set; }
 
+    /// <summary>True once <see cref="SubscriptionEnded"/> was raised.</summary>
+    internal bool EndIsTold { get; set; }
+
     internal static Subscription To(string filter) => new(filter);
 
     internal bool Made(DateTimeOffset at, SubscriptionOptions options, (string, DateTimeOffset)? madeIn)
     {
-        if (SubscribedAt >= at) return false;
+        if (SubscribedAt > at || (SubscribedAt == at && Options.Qos >= options.Qos)) return false; // two in one millisecond: the higher QoS
         (SubscribedAt, Options, MadeIn) = (at, options, madeIn);
+        (EndsAt, EndedBy, EndIsTold) = (null, null, false);
         return true;
     }
 
@@ -46,6 +50,49 @@ public sealed class Subscription
         if (UnsubscribedAt >= at) return false;
         UnsubscribedAt = at;
         return true;
+    }
+
+    /// <summary>Concludes the end: by UNSUBSCRIBE, or with the state of the sessions that inherited it one after another.</summary>
+    /// <param name="sessions">Newest first.</param>
+    internal void Follow(IReadOnlyList<Session> sessions, PresenceRules rules)
+    {
+        if (SubscribedAt is not { } made || UnsubscribedAt >= made)
+        {
+            (EndsAt, EndedBy) = (UnsubscribedAt, SubscriptionEndedBy.Unsubscribed);
+            return;
+        }
+        if (sessions.Count >= SessionSet.Window && EndsAt <= sessions[^1].ConnectedAt) return; // it ended in a session older than the window
+
+        (EndsAt, EndedBy) = (null, null);
+        if (GoneWith(sessions, made, rules) is var (at, by)) (EndsAt, EndedBy) = (at > made ? at : made, by);
+    }
+
+    private (DateTimeOffset At, SubscriptionEndedBy By)? GoneWith(IReadOnlyList<Session> sessions, DateTimeOffset made, PresenceRules rules)
+    {
+        for (var i = Home(sessions, made); i >= 0; i--)
+        {
+            // Made before all sessions, or when its home was long over: then in a session whose connect is late or lost. It inherits too.
+            var session = i < sessions.Count && (MadeIn is not null || !(sessions[i].End?.At + rules.EvidenceGuard < made)) ? sessions[i] : null;
+            var next = i > 0 ? sessions[i - 1] : null;
+            if (session is { End: null }) return null;
+            if (session?.StateGone() is var (at, by) && (next is null || by is SubscriptionEndedBy.SessionEnd || at < next.ConnectedAt)) return (at, by);
+            if (next?.Details.CleanStart is true) return (next.ConnectedAt, SubscriptionEndedBy.CleanStart);
+        }
+        return null;
+    }
+
+    /// <summary>Where in the list the session is in which it was made: the newest that was open, else the newest before; past the end if none fits.</summary>
+    private int Home(IReadOnlyList<Session> sessions, DateTimeOffset made)
+    {
+        var before = sessions.Count;
+        for (var i = 0; i < sessions.Count; i++)
+        {
+            var session = sessions[i];
+            if (MadeIn is var (node, at) ? session.ConnectedAt != at || session.Node != node : session.ConnectedAt > made) continue;
+            if (!(session.End?.At < made)) return i;
+            if (before == sessions.Count) before = i;
+        }
+        return before;
     }
 
     /// <summary>Builds a subscription as it was saved.</summary>
@@ -60,5 +107,6 @@ public sealed class Subscription
             MadeIn = madeIn,
             EndsAt = endsAt,
             EndedBy = endedBy,
+            EndIsTold = endsAt is not null,
         };
 }

@@ -17,7 +17,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
         """;
 
-    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @Window";
+    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @FarewellWindow";
 
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = @ClientNo";
 
@@ -80,10 +80,10 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
     {
         var entry = Load(client);
-        if (entry.Set.IsFull && !entry.Set.Holds(node, connectedAt, peer))
+        if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
-            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row));
+            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row), rules);
         }
         return ValueTask.CompletedTask;
     }
@@ -103,7 +103,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             foreach (var session in entry.Set.Sessions) Flush(entry, session);
             foreach (var farewell in entry.Set.Farewells) Flush(entry, farewell);
             foreach (var subscription in entry.Set.Subscriptions) Flush(entry, subscription);
-            entry.DropTrimmed();
+            entry.Trim();
         }
         changed.Clear();
     }
@@ -127,7 +127,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var key = new { ClientNo = clientNo, SessionSet.Window };
+        var key = new { ClientNo = clientNo, SessionSet.Window, SessionSet.FarewellWindow };
         var entry = new Entry(clientNo, new SessionSet(client));
         var sessions = work.Connection.Query<Row>(FindSessions, key).Select(entry.Restored).ToList();
         var farewells = work.Connection.Query<FarewellRow>(FindFarewells, key).Select(entry.Restored).ToList();
@@ -193,7 +193,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public long? ClientNo { get; set; } = clientNo;
         public SessionSet Set { get; set; } = set;
         public Dictionary<Session, (long Number, Row? Row)> Sessions { get; } = [];
-        public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = new(ReferenceEqualityComparer.Instance);
+        public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = [];
         public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
 
         public Session Restored(Row row)
@@ -216,13 +216,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             return row.ToSubscription();
         }
 
-        /// <summary>The set keeps a window; what it let go need not be remembered here.</summary>
-        public void DropTrimmed()
+        /// <summary>Now that all is written, the set may keep to its window; what it lets go need not be remembered here.</summary>
+        public void Trim()
         {
+            Set.Trim();
             if (Sessions.Count > 2 * SessionSet.Window)
                 foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
-            if (Farewells.Count > 2 * SessionSet.Window)
-                foreach (var gone in Farewells.Keys.Where(one => !Set.Farewells.Any(kept => ReferenceEquals(kept, one))).ToList()) Farewells.Remove(gone);
+            if (Farewells.Count > 2 * SessionSet.FarewellWindow)
+                foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
         }
     }
 

@@ -33,20 +33,59 @@ public sealed class ReplayTests
         await SendAsync(api, name, order);
 
         Assert.Empty(await ItemsAsync(api, "quarantine"));
-        Assert.Equal(truth.OnlineAtTheEnd.Order(StringComparer.Ordinal), await OnlineAsync(api));
-        Assert.Equal(await LedgerAsync(api), Count(truth.Connacks.Select(connack => connack.ClientId)));
-        Assert.Equal(Messages(truth), await MessagesAsync(api));
+        Assert.Equal(truth.OnlineAtTheEnd.Union(NeverReportedGone(name)).Order(StringComparer.Ordinal), await OnlineAsync(api));
+        if (truth.Connacks.Count == 0) return; // 06: mosquitto kept no record
+
+        var ledger = await LedgerAsync(api);
+        Assert.Equal(truth.Connacks.Count + truth.RawConnections, ledger.Values.Sum());
+        foreach (var (client, connections) in Count(truth.Connacks.Select(connack => connack.ClientId).Where(client => client.Length > 0)))
+            Assert.Equal((client, connections), (client, ledger.GetValueOrDefault(client)));
+        Assert.Equal(Messages(truth), (await MessagesAsync(api)).Where(message => !message.Contains("will", StringComparison.Ordinal)));
+    }
+
+    /// <summary>One client's life under MQTT 3.1.1: three subscriptions, three messages nobody wants, one of each QoS to itself, goodbye.</summary>
+    [Theory]
+    [InlineData("v4", AsSent)]
+    [InlineData("v4", Reversed)]
+    [InlineData("v4re", AsSent)]
+    [InlineData("v4re", Reversed)]
+    [InlineData("v5", AsSent)]
+    [InlineData("v5", Reversed)]
+    [InlineData("v58", AsSent)]
+    [InlineData("v58", Reversed)]
+    [InlineData("v6", AsSent)]
+    [InlineData("v6", Reversed)]
+    public async Task A_whole_life_is_told_as_it_was(string broker, string order)
+    {
+        await using var api = await ApiHost.StartAsync();
+
+        await SendAsync(api, $"{broker}-01-lifecycle-v311", order);
+
+        var unwanted = broker == "v4" ? "published" : "dropped"; // the plugin reports no drops
+        Assert.Equal(
+            [
+                "hello qos0 " + unwanted, "hello qos1 " + unwanted, "hello qos2 " + unwanted,
+                "loop qos0 delivered to dev-001", "loop qos1 acked to dev-001", "loop qos2 acked to dev-001",
+            ],
+            await FatesAsync(api));
+        // The plugin's subscriptions tell no time: one that comes after the goodbye may be of a session yet unknown, and is kept.
+        if ((broker, order) is not ("v4", Reversed)) Assert.Empty(await ItemsAsync(api, "devices/dev-001/subscriptions"));
+        var session = Assert.Single(await ItemsAsync(api, "devices/dev-001/sessions"));
+        Assert.Equal(("client-disconnect", "event"), (session.GetProperty("reason").GetString(), session.GetProperty("endedBy").GetString()));
+        var device = Assert.Single(await ItemsAsync(api, "devices"));
+        Assert.Equal(("offline", "confirmed"), (device.GetProperty("connectivity").GetProperty("status").GetString(), device.GetProperty("connectivity").GetProperty("confidence").GetString()));
+        Assert.Equal((1, 6, 3), (Counter(device, "sessions"), Counter(device, "messagesPublished"), Counter(device, "messagesDelivered")));
     }
 
     [Theory]
-    [MemberData(nameof(EveryRecordingInBothOrders))]
-    public async Task A_recording_sent_again_is_known_already(string name, string order)
+    [MemberData(nameof(RecordingFiles.All), MemberType = typeof(RecordingFiles))]
+    public async Task A_recording_sent_again_is_known_already(string name)
     {
         await using var api = await ApiHost.StartAsync(SourceOf(name));
-        await SendAsync(api, name, order);
+        await SendAsync(api, name, AsSent);
         var before = await StateAsync(api);
 
-        await SendAsync(api, name, order);
+        await SendAsync(api, name, AsSent);
 
         Assert.Equal(before, await StateAsync(api));
     }
@@ -69,6 +108,26 @@ public sealed class ReplayTests
         }
     }
 
+    /// <summary>Clients of whose last connection the broker never reported the end; without its REST API nobody can know.</summary>
+    private static IEnumerable<string> NeverReportedGone(string name)
+    {
+        var bodies = RecordingFiles.Load(name).Requests.Select(request => JsonElement.Parse(request.Body.Span)).ToList();
+        var ended = bodies.Where(body => Word(body) is "client_disconnected" or "client.disconnected").SelectMany(Identities).ToHashSet();
+        return bodies.Where(body => Word(body) is "client_connected" or "client.connected")
+            .GroupBy(body => body.GetProperty("clientid").GetString()!)
+            .Where(connections => !Identities(connections.MaxBy(body => body.GetProperty("connected_at").GetInt64())).Any(ended.Contains))
+            .Select(connections => connections.Key);
+
+        static string? Word(JsonElement body) =>
+            body.TryGetProperty("event", out var word) || body.TryGetProperty("action", out word) ? word.GetString() : null;
+
+        static IEnumerable<(string?, string)> Identities(JsonElement body)
+        {
+            foreach (var identity in new[] { "connected_at", "peername" })
+                if (body.TryGetProperty(identity, out var value)) yield return (body.GetProperty("clientid").GetString(), $"{identity} {value}");
+        }
+    }
+
     private static async Task<IEnumerable<string>> OnlineAsync(ApiHost api) =>
         (await ItemsAsync(api, "devices?status=online&limit=1000")).Select(device => device.GetProperty("clientId").GetString()!).Order(StringComparer.Ordinal);
 
@@ -78,6 +137,21 @@ public sealed class ReplayTests
     private static async Task<List<string>> MessagesAsync(ApiHost api) =>
         [.. (await ItemsAsync(api, "messages?limit=1000"))
             .Select(message => $"{message.GetProperty("clientId")} {message.GetProperty("topic")} {message.GetProperty("qos")}").Order(StringComparer.Ordinal)];
+
+    private static async Task<List<string>> FatesAsync(ApiHost api)
+    {
+        var fates = new List<string>();
+        foreach (var item in await ItemsAsync(api, "messages"))
+        {
+            var message = JsonElement.Parse(await api.Read.GetStringAsync($"/api/v1/messages/{item.GetProperty("id")}"));
+            var receivers = message.GetProperty("deliveries").EnumerateArray().Select(delivery => $" to {delivery.GetProperty("clientId")}");
+            fates.Add($"{message.GetProperty("payload").GetProperty("data")} {message.GetProperty("status")}{string.Concat(receivers)}");
+        }
+        fates.Sort(StringComparer.Ordinal);
+        return fates;
+    }
+
+    private static int Counter(JsonElement device, string name) => device.GetProperty("counters").GetProperty(name).GetInt32();
 
     private static List<string> Messages(TruthFile truth) =>
         [.. truth.Messages.Select(message => $"{message.ClientId} {message.Topic} {message.Qos}").Order(StringComparer.Ordinal)];

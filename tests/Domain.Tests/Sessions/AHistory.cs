@@ -1,0 +1,92 @@
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Domain.Tests.Sessions;
+
+/// <summary>One client's set of sessions, told in seconds after noon. Reports reach it at <see cref="Now"/> unless a test says otherwise.</summary>
+internal sealed class AHistory
+{
+    public static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    public static readonly DateTimeOffset Now = Noon.AddDays(1);
+    public static readonly ClientId Client = new("pump-7");
+
+    public PresenceRules Rules { get; init; } = PresenceRules.Default;
+    public SessionSet Set { get; private set; } = new(Client);
+    public Presence Presence => Set.Presence(Rules);
+    public (ConnectivityStatus Status, Confidence Confidence) State => (Presence.Status, Presence.Confidence);
+
+    public static DateTimeOffset At(double seconds) => Noon.AddMilliseconds(Math.Round(seconds * 1000));
+
+    public Outcome Connected(
+        double at, string node = "n1", string? peer = null, bool? clean = null, long? expiry = null, string? protocol = null, bool byArrival = false, Traffic traffic = default) =>
+        Set.Connected(
+            node, At(at), peer, new ConnectionDetails { CleanStart = clean, ExpirySeconds = expiry, ProtocolVersion = protocol },
+            byArrival, new Observation(Now, Rules, traffic));
+
+    /// <summary>The end of the connection made at <paramref name="connectedAt"/>, named by it.</summary>
+    public Outcome Disconnected(
+        double connectedAt, double at, string reason = "normal", string node = "n1", string? peer = null, long? expiry = null, Traffic traffic = default) =>
+        Set.Disconnected(
+            node, At(connectedAt), peer, new SessionEnd(At(at), DisconnectReasons.Of(reason), reason, EndedBy.Event) { ExpirySeconds = expiry },
+            new Observation(Now, Rules, traffic));
+
+    /// <summary>The end of a connection that the report does not name.</summary>
+    public Outcome Parted(double at, string? node = "n1", string? peer = null, string reason = "normal", long? expiry = null) =>
+        Set.Parted(
+            new Farewell(node, peer, At(at), DisconnectReasons.Of(reason), reason, FarewellKind.Disconnected) { ExpirySeconds = expiry },
+            new Observation(Now, Rules));
+
+    public Outcome Terminated(double arrivesAt, string? node = "n1", string reason = "normal") =>
+        Set.Parted(
+            new Farewell(node, null, At(arrivesAt), DisconnectReasons.Of(reason), reason, FarewellKind.Terminated),
+            new Observation(At(arrivesAt), Rules));
+
+    public Outcome Subscribed(double? at, string filter = "a/#", int qos = 0, double? arrivesAt = null) =>
+        Set.Subscribed(filter, at is { } time ? At(time) : null, new SubscriptionOptions(qos, null, null, null), Arriving(arrivesAt));
+
+    public Outcome Unsubscribed(double? at, string filter = "a/#", double? arrivesAt = null) =>
+        Set.Unsubscribed(filter, at is { } time ? At(time) : null, Arriving(arrivesAt));
+
+    /// <summary>The subscription's end in seconds after noon and why; nulls while it has none in sight.</summary>
+    public (double? At, SubscriptionEndedBy? By) EndOf(string filter = "a/#")
+    {
+        var subscription = Set.Subscriptions.Single(one => one.Filter == filter);
+        return ((subscription.EndsAt - Noon)?.TotalSeconds, subscription.EndedBy);
+    }
+
+    public Session Session(double connectedAt, string node = "n1", string? peer = null) =>
+        Set.Sessions.Single(one => one.ConnectedAt == At(connectedAt) && one.Node == node && (peer is null || one.Peer == peer));
+
+    public IReadOnlyList<string> Events() => [.. Set.TakeEvents().Select(happened => happened.GetType().Name)];
+
+    /// <summary>Saves the facts and reads them again.</summary>
+    public AHistory Restarted()
+    {
+        Set = SessionSet.Restore(
+            Client,
+            [.. Set.Sessions.Take(SessionSet.Window).Select(Saved)],
+            [.. Set.Farewells.TakeLast(SessionSet.FarewellWindow).Select(one =>
+                Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds))],
+            [.. Set.Subscriptions.Select(one =>
+                Subscription.Restore(one.Filter, one.Options, one.SubscribedAt, one.UnsubscribedAt, one.MadeIn, one.EndsAt, one.EndedBy))],
+            Rules);
+        return this;
+    }
+
+    public static Session Saved(Session one) => WebhookService.Domain.Sessions.Session.Restore(
+        one.Node, one.ConnectedAt, one.Peer, one.Opened, one.TimeIsArrival, one.Details, one.Closed, one.TrafficAtStart, one.TrafficAtEnd);
+
+    /// <summary>All that was concluded, to compare two sets.</summary>
+    public string Conclusions()
+    {
+        var (status, confidence, since, decisive, online, offline, reason, raw, flapping) = Presence;
+        return string.Join('\n',
+            [
+                $"{status} {confidence} since {since:T} by {decisive?.Node}/{decisive?.ConnectedAt:O}/{decisive?.Peer}; {online:O} {offline:O} {reason} {raw} {flapping:O}",
+                .. Set.Sessions.Select(one => $"{one.Node}/{one.ConnectedAt:O}/{one.Peer} opened {one.Opened} {one.End} {one.EndIsExact} {one.Terminated}"),
+                .. Set.Subscriptions.OrderBy(one => one.Filter).Select(one => $"{one.Filter} {one.Options} {one.SubscribedAt:O} {one.EndsAt:O} {one.EndedBy}"),
+            ]);
+    }
+
+    private Observation Arriving(double? at) => new(at is { } time ? At(time) : Now, Rules);
+}
