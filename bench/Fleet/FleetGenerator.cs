@@ -1,0 +1,250 @@
+using System.Diagnostics;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+using WebhookService.Domain.Devices;
+using WebhookService.Domain.Messages;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Messages;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Bench.Fleet;
+
+/// <summary>
+/// Writes a planned fleet into a new database file: the rows that the service would have written, in the order in which it would have heard of
+/// them, so that they lie in the file as they would there. The schema comes from the service's own migrations.
+/// </summary>
+internal sealed class FleetGenerator : IDisposable
+{
+    private const int RowsPerTransaction = 500_000;
+    private const int Alarms = 200;
+    private const int NeverKept = 0;
+    private const int KeepAlive = 60;
+
+    private readonly FleetPlan plan;
+    private readonly SqliteConnection connection;
+    private readonly Random random = new(1);
+    private readonly Traffic[] traffic;
+    private readonly long[] lastMessageAt;
+    private readonly string?[] lastTopic;
+    private readonly ClientId[] ids;
+    private readonly Dictionary<string, long> topics = [];
+
+    public FleetGenerator(FleetPlan plan, string path)
+    {
+        this.plan = plan;
+        connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
+        connection.Open();
+        connection.Execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
+        traffic = new Traffic[plan.Devices];
+        lastMessageAt = new long[plan.Devices];
+        lastTopic = new string?[plan.Devices];
+        ids = [.. Enumerable.Range(0, plan.Devices).Select(device => new ClientId(FleetPlan.ClientId(device)))];
+    }
+
+    public void Run(CancellationToken cancellation)
+    {
+        Migrator.Migrate(connection);
+        var aside = new IndexesAside(connection);
+        using (var tables = new BulkTables(connection))
+        {
+            Timed("what happened", () => PlayHistory(tables, cancellation));
+            Timed("devices", () => WriteDevices(tables));
+        }
+        Timed("indexes", () => aside.PutBack(cancellation));
+        connection.Execute("PRAGMA journal_mode=WAL");
+    }
+
+    public void Dispose() => connection.Dispose();
+
+    /// <summary>Everything with a time of its own, in the order of time: connections come and go, messages between them.</summary>
+    private void PlayHistory(BulkTables tables, CancellationToken cancellation)
+    {
+        var sessions = Enumerable.Range(0, plan.Devices).SelectMany(plan.Sessions).OrderBy(session => session.Start).ToArray();
+        var trafficAtStart = new Traffic[sessions.Length];
+        var turns = Turns(sessions);
+        var (turn, from) = (0, plan.Now - (long)FleetPlan.MessageWindow.TotalMilliseconds);
+
+        void PlayUntil(long time)
+        {
+            for (; turn < turns.Length && turns[turn].At <= time; turn++)
+            {
+                var (at, number, isEnd) = turns[turn];
+                if (isEnd) End(tables, number, sessions[number], trafficAtStart[number], at);
+                else trafficAtStart[number] = Start(tables, sessions[number]);
+                if (turn % RowsPerTransaction == 0) CommitAndGoOn();
+            }
+        }
+
+        Begin();
+        for (var number = 0L; number < plan.Messages; number++)
+        {
+            var at = from + (long)((double)(plan.Now - from) * number / plan.Messages);
+            PlayUntil(at);
+            Publish(tables, number, at);
+            if (number % RowsPerTransaction != 0) continue;
+            CommitAndGoOn();
+            cancellation.ThrowIfCancellationRequested();
+        }
+        PlayUntil(plan.Now);
+        for (var number = 0; number < sessions.Length; number++)
+            if (sessions[number].End is null) WriteSession(tables, number, sessions[number], trafficAtStart[number]);
+        Commit();
+        Console.WriteLine($"  {sessions.Length:N0} sessions, {plan.Messages:N0} messages on {topics.Count:N0} topics, {tables.JournalRows:N0} journal entries");
+    }
+
+    private static (long At, int Session, bool IsEnd)[] Turns(PlannedSession[] sessions)
+    {
+        var turns = new List<(long At, int Session, bool IsEnd)>(2 * sessions.Length);
+        for (var number = 0; number < sessions.Length; number++)
+        {
+            turns.Add((sessions[number].Start, number, false));
+            if (sessions[number].End is { } end) turns.Add((end, number, true));
+        }
+        turns.Sort((one, other) => one.At.CompareTo(other.At));
+        return [.. turns];
+    }
+
+    private Traffic Start(BulkTables tables, PlannedSession session)
+    {
+        var (device, at, id) = (session.Device, session.Start.ToTime(), ids[session.Device]);
+        var (node, ip) = (NodeOf(session), FleetPlan.Ip(device));
+        if (session.Start == plan.FirstSeen(device))
+        {
+            tables.Clients.Add(device + 1).Add(id.Value).Run();
+            tables.Append(new DeviceDiscovered(id, at), device + 1);
+        }
+        tables.Append(new SessionStarted(id, at, node, ip, FleetPlan.Port(session.Start), "5", CleanStart: true), device + 1);
+        tables.Append(new DeviceWentOnline(id, at, Confidence.Confirmed, node, ip, "session"), device + 1);
+        if (FleetPlan.Subscription(device) is { } filter) tables.Append(new SubscriptionStarted(id, at, filter, 1), device + 1);
+        return traffic[device];
+    }
+
+    private void End(BulkTables tables, int number, PlannedSession session, Traffic atStart, long end)
+    {
+        var (device, at, id) = (session.Device, end.ToTime(), ids[session.Device]);
+        tables.Append(
+            new SessionEnded(id, at, NodeOf(session), session.Start.ToTime(), session.Reason, session.RawReason, EndedBy.Event), device + 1);
+        tables.Append(new DeviceWentOffline(id, at, Confidence.Confirmed, session.Reason, session.RawReason, "session-end"), device + 1);
+        if (FleetPlan.Subscription(device) is { } filter) tables.Append(new SubscriptionEnded(id, at, filter, SubscriptionEndedBy.SessionEnd), device + 1);
+        WriteSession(tables, number, session, atStart);
+    }
+
+    private void WriteSession(BulkTables tables, int number, PlannedSession session, Traffic atStart)
+    {
+        var (device, reason, now) = (session.Device, Words.Of(session.Reason), traffic[session.Device]);
+        var ended = session.End is not null;
+        tables.Sessions
+            .Add(number + 1).Add(device + 1).Add(NodeOf(session)).Add(session.Start).Add(PeerOf(session)).Add(true).Add(false)
+            .Add(FleetPlan.Username(device)).Add(FleetPlan.Ip(device)).Add(FleetPlan.Port(session.Start)).Add("MQTT").Add("5").Add(KeepAlive).Add(true).Add(NeverKept)
+            .Add(session.End).Add(ended ? reason : null).Add(session.RawReason)
+            .Add(session.End).Add(ended ? reason : null).Add(session.RawReason).Add(ended ? Words.Of(EndedBy.Event) : null)
+            .Add(atStart.Published).Add(atStart.Delivered).Add(atStart.Dropped)
+            .Add(ended ? now.Published : null).Add(ended ? now.Delivered : null).Add(ended ? now.Dropped : null)
+            .Run();
+    }
+
+    private void Publish(BulkTables tables, long number, long at)
+    {
+        var device = plan.APublisher(random, at);
+        var isAlarm = number < Alarms * 10 && number % 10 == 5; // a few, and all of them at the beginning
+        var about = isAlarm ? "alarm" : FleetPlan.TellsState(device) && random.NextDouble() < 0.15 ? "state" : "telemetry";
+        var topic = FleetPlan.Topic(device, about);
+        if (!topics.TryGetValue(topic, out var topicNo))
+        {
+            topics[topic] = topicNo = topics.Count + 1;
+            tables.Topics.Add(topicNo).Add(topic).Add(TopicSearch.Reversed(topic)).Run();
+        }
+
+        var qos = random.NextDouble() < 0.6 ? 1 : 0;
+        var receiver = random.NextDouble() < 0.1 ? plan.ABackend(random.NextDouble()) : (int?)null;
+        var acked = receiver is not null && qos == 1;
+        var status = acked ? MessageStatus.Acked : receiver is not null ? MessageStatus.Delivered : MessageStatus.Published;
+        var (messageNo, received) = (number + 1, at + 1 + random.Next(5));
+        Span<byte> id = stackalloc byte[16];
+        var messageId = new MessageId(new UInt128((ulong)(at * 1_000), (0x2617_0000_0299UL << 16) | ((ulong)number & 0xFFFF)));
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(id, messageId.Value);
+        Span<byte> payload = stackalloc byte[128];
+        tables.Messages
+            .Add(messageNo).Add(id).Add(device + 1).Add(topicNo).Add(qos).Add(about == "state").Add(at).Add(received).Add(true).Add(true)
+            .Add((long)status).Add((long)PayloadKind.Text).Add(payload[..WritePayload(payload, about, number)]).Add(FleetPlan.Username(device))
+            .Run();
+        tables.Append(new MessagePublished(messageId, ids[device], at.ToTime()), device + 1, messageNo);
+        traffic[device] = traffic[device] with { Published = traffic[device].Published + 1 };
+        (lastMessageAt[device], lastTopic[device]) = (at, topic);
+        if (receiver is not { } backend) return;
+
+        tables.Deliveries.Add(messageNo).Add(backend + 1).Add(received).Add(acked ? received + 2 : null).Add(false).Run();
+        tables.Append(new MessageDelivered(messageId, ids[backend], received.ToTime()), backend + 1, messageNo);
+        if (acked) tables.Append(new MessageAcked(messageId, ids[backend], (received + 2).ToTime()), backend + 1, messageNo);
+        traffic[backend] = traffic[backend] with { Delivered = traffic[backend].Delivered + 1 };
+    }
+
+    private int WritePayload(Span<byte> payload, string about, long number)
+    {
+        var value = random.Next(1_000);
+        var written = 0;
+        _ = about switch
+        {
+            "alarm" => System.Text.Unicode.Utf8.TryWrite(payload, $$"""{"alarm":"overheat","level":"critical","celsius":{{90 + (value / 100)}}}""", out written),
+            "state" => System.Text.Unicode.Utf8.TryWrite(payload, $$"""{"on":true,"firmware":"2.4.{{value % 10}}","uptime":{{value * 3_600}}}""", out written),
+            _ => System.Text.Unicode.Utf8.TryWrite(
+                payload, $$"""{"celsius":{{value / 25}}.{{value % 10}},"humidity":{{value / 10}},"battery":3.{{value % 90 + 10}},"seq":{{number}}}""", out written),
+        };
+        return written;
+    }
+
+    private void WriteDevices(BulkTables tables)
+    {
+        Begin();
+        for (var device = 0; device < plan.Devices; device++)
+        {
+            var sessions = plan.Sessions(device).ToArray();
+            var (last, before) = (sessions[^1], sessions.Length > 1 ? sessions[^2] : default);
+            var ended = last.End is not null ? last : before; // the newest end, if there was one
+            var (online, filter, counters) = (last.End is null, FleetPlan.Subscription(device), traffic[device]);
+            var status = (long)(online ? ConnectivityStatus.Online : ConnectivityStatus.Offline);
+            tables.Devices
+                .Add(device + 1).Add(ids[device].Value).Add(FleetPlan.Username(device)).Add(sessions[0].Start)
+                .Add(status).Add((long)Confidence.Confirmed).Add(last.End ?? last.Start).Add(online ? "session" : "session-end")
+                .Add(last.Start).Add(ended.End).Add(ended.End is null ? null : Words.Of(ended.Reason)).Add(ended.RawReason)
+                .Add(sessions.Length).Add(filter is not null && online ? 1L : 0L)
+                .Add(NodeOf(last)).Add(last.Start).Add(PeerOf(last)).Add(FleetPlan.Ip(device)).Add(FleetPlan.Port(last.Start))
+                .Add("MQTT").Add("5").Add(KeepAlive).Add(true).Add(NeverKept)
+                .Run();
+            var (messageAt, changes) = (lastMessageAt[device], counters.Published + counters.Delivered + (2L * sessions.Length));
+            tables.Activity
+                .Add(device + 1).Add(Math.Max(messageAt, last.End ?? last.Start)).Add(messageAt == 0 ? null : messageAt).Add(lastTopic[device])
+                .Add(counters.Published).Add(counters.Delivered).Add(counters.Dropped).Add(changes).Add(status)
+                .Run();
+            if (filter is not null)
+                tables.Subscriptions
+                    .Add(device + 1).Add(filter).Add(1).Add(last.Start).Add(last.End).Add(online ? null : Words.Of(SubscriptionEndedBy.SessionEnd))
+                    .Run();
+            if (device % RowsPerTransaction == 0) CommitAndGoOn();
+        }
+        Commit();
+    }
+
+    private static string NodeOf(PlannedSession session) => FleetPlan.Node(session.Device, session.Start);
+
+    private static string PeerOf(PlannedSession session) => $"{FleetPlan.Ip(session.Device)}:{FleetPlan.Port(session.Start)}";
+
+    private void Begin() => connection.Execute("BEGIN TRANSACTION");
+
+    private void Commit() => connection.Execute("COMMIT TRANSACTION");
+
+    private void CommitAndGoOn()
+    {
+        Commit();
+        Begin();
+    }
+
+    private static void Timed(string what, Action work)
+    {
+        var watch = Stopwatch.StartNew();
+        work();
+        Console.WriteLine($"  {what}: {watch.Elapsed.TotalSeconds:0} s");
+    }
+}

@@ -1,0 +1,55 @@
+using WebhookService.Bench;
+using WebhookService.Bench.Fleet;
+using WebhookService.Bench.Ingest;
+
+const string Usage = """
+    Measures the service on this machine. Run it in Release:
+
+      dotnet run -c Release --project bench -- fleet    a file of a million devices, then the queries over HTTP
+        --devices 1000000  --messages 10000000          how much to generate
+        --file PATH                                     where; if the file exists it is measured as it is
+        --keep                                          leave the file behind
+      dotnet run -c Release --project bench -- ingest   webhooks over HTTP, until they are on disk
+        --seconds 10                                    how long each load lasts
+        --connections 8,64                              keep-alive connections, one load for each number
+
+    Full-size fleets and ingest loads write their tables to docs/performance.md. The exit code is 1 if a limit was missed.
+    """;
+
+using var interrupted = new CancellationTokenSource();
+Console.CancelKeyPress += (_, press) =>
+{
+    press.Cancel = true; // stops what was started and removes what was written, then ends
+    interrupted.Cancel();
+};
+try
+{
+    switch (args)
+    {
+        case ["fleet", .. var rest]:
+            return await FleetBenchmark.RunAsync(new Arguments(rest, ["devices", "messages", "file"], ["keep"]), interrupted.Token);
+        case ["ingest", .. var rest]:
+            return await IngestBenchmark.RunAsync(new Arguments(rest, ["seconds", "connections"], []), interrupted.Token);
+        case [BareServer.Verb]:
+            await BareServer.RunAsync();
+            return 0;
+        default:
+            Console.WriteLine(Usage);
+            return args is [] or ["--help"] ? 0 : 2;
+    }
+}
+catch (UsageException mistake)
+{
+    await Console.Error.WriteLineAsync($"{mistake.Message}\n\n{Usage}");
+    return 2;
+}
+catch (InvalidOperationException failure)
+{
+    await Console.Error.WriteLineAsync(failure.Message);
+    return 1;
+}
+catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+{
+    await Console.Error.WriteLineAsync("Interrupted.");
+    return 130;
+}
