@@ -8,7 +8,10 @@ public interface IDeviceRepository
     /// <summary>Saves the device and what happened to it.</summary>
     ValueTask SaveAsync(Device device, CancellationToken cancellation);
 
-    /// <summary>Deletes the device with its sessions and subscriptions at once, and up to <paramref name="limit"/> rows of its messages and events.</summary>
+    /// <summary>
+    /// Deletes up to <paramref name="limit"/> of the device's messages and as many of its events; when none is left, its sessions, subscriptions
+    /// and the device itself.
+    /// </summary>
     /// <returns>True when nothing of it is left.</returns>
     ValueTask<bool> ForgetAsync(ClientId id, int limit, CancellationToken cancellation);
 }

@@ -122,15 +122,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         work.Forget();
         var connection = work.Connection;
         var here = new { ClientNo = clientNo, Limit = limit };
-        connection.Execute(
-            """
-            DELETE FROM device_activity WHERE client_no = @ClientNo;
-            DELETE FROM devices WHERE client_no = @ClientNo;
-            DELETE FROM sessions WHERE client_no = @ClientNo;
-            DELETE FROM farewells WHERE client_no = @ClientNo;
-            DELETE FROM subscriptions WHERE client_no = @ClientNo;
-            DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit);
-            """, here);
+        connection.Execute("DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
         var removed = connection.Execute(
             "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
         // The journal leads to the deliveries that the client received.
@@ -143,6 +135,15 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE client_no = @ClientNo ORDER BY seq LIMIT @Limit)", here);
         if (removed > 0) return ValueTask.FromResult(false);
 
+        // The device itself goes last, so that a deletion that was broken off can be asked for again.
+        connection.Execute(
+            """
+            DELETE FROM sessions WHERE client_no = @ClientNo;
+            DELETE FROM farewells WHERE client_no = @ClientNo;
+            DELETE FROM subscriptions WHERE client_no = @ClientNo;
+            DELETE FROM device_activity WHERE client_no = @ClientNo;
+            DELETE FROM devices WHERE client_no = @ClientNo;
+            """, here);
         journal.Append([new DeviceForgotten(id.Value, time.GetUtcNow())]);
         return ValueTask.FromResult(true);
     }
