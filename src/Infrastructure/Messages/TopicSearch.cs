@@ -51,11 +51,11 @@ internal sealed class TopicSearch
     /// </summary>
     public IReadOnlyList<long>? Find(SqliteConnection connection, int most, int examined)
     {
-        long Count(string range) => connection.ExecuteScalar<long>(
-            $"SELECT count(*) FROM (SELECT 1 FROM topics t WHERE {range} LIMIT @limit)", new { Beginning, BeginningEnd, Ending, EndingEnd, limit = examined + 1L });
+        long Count(string range, long most) => connection.ExecuteScalar<long>(
+            $"SELECT count(*) FROM (SELECT 1 FROM topics t WHERE {range} LIMIT @limit)", new { Beginning, BeginningEnd, Ending, EndingEnd, limit = most + 1 });
 
-        var fromBeginning = Count(Beginning.Length > 0 ? "t.topic >= @Beginning AND t.topic < @BeginningEnd" : "TRUE");
-        var fromEnding = Ending.Length > 0 ? Count(ByEnding) : long.MaxValue;
+        var fromEnding = Ending.Length > 0 ? Count(ByEnding, examined) : long.MaxValue;
+        var fromBeginning = Count(Beginning.Length > 0 ? "t.topic >= @Beginning AND t.topic < @BeginningEnd" : "TRUE", Math.Min(examined, fromEnding));
         if (Math.Min(fromBeginning, fromEnding) > examined) return null;
 
         var backwards = fromEnding < fromBeginning;
