@@ -204,6 +204,18 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
+    public void The_broker_drops_it_also_when_the_end_is_told_with_a_time_after_the_new_connect()
+    {
+        history.Connected(10, expiry: 7200);
+        history.Subscribed(11);
+
+        history.Connected(20, expiry: 7200);
+        history.Disconnected(10, at: 20.04, "discarded"); // EMQX 5.9 to 6.1
+
+        Assert.Equal((20.04, SubscriptionEndedBy.SessionEnd), history.EndOf());
+    }
+
+    [Fact]
     public void A_takeover_passes_it_on()
     {
         history.Connected(10, expiry: 7200, clean: false);
