@@ -16,7 +16,7 @@ public sealed class SessionHandlerTests
     private ClientPresence Presence => new(ports.Devices, ports.Sessions, PresenceRules.Default);
 
     [Fact]
-    public async Task A_connect_recalls_its_session_and_saves_set_and_device_once()
+    public async Task A_first_connect_saves_the_discovery_then_the_set_then_the_device()
     {
         var outcome = await ConnectAsync(Noon);
 
@@ -25,6 +25,7 @@ public sealed class SessionHandlerTests
         {
             ports.Sessions.RecallAsync(Client, "n1", Noon, "10.0.0.1:1", default);
             ports.Devices.FindAsync(Client, default);
+            ports.Devices.SaveAsync(ports.Known[Client], default);
             ports.Sessions.OfAsync(Client, default);
             ports.Sessions.SaveAsync(ports.Sets[Client], default);
             ports.Devices.SaveAsync(ports.Known[Client], default);

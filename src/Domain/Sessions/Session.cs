@@ -120,6 +120,7 @@ public sealed class Session
     {
         if (Opened) return false;
         (Opened, Details, TimeIsArrival, TrafficAtStart) = (true, details, timeIsArrival, traffic);
+        if (TrafficAtEnd is not null) TrafficAtEnd = traffic; // the end came first: what it carried was not counted as its own
         return true;
     }
 

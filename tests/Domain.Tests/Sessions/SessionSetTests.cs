@@ -140,6 +140,16 @@ public sealed class SessionSetTests
         Assert.Equal(new Traffic(5, 1, 0), session.TrafficAtEnd - session.TrafficAtStart);
     }
 
+    [Fact]
+    public void A_session_whose_end_came_first_carried_nothing_rather_than_less_than_nothing()
+    {
+        history.Disconnected(10, at: 20, traffic: new Traffic(3, 0, 0));
+        history.Connected(10, traffic: new Traffic(8, 0, 0));
+
+        var session = history.Session(10);
+        Assert.Equal(new Traffic(0, 0, 0), session.TrafficAtEnd - session.TrafficAtStart);
+    }
+
     // ---- superseding -------------------------------------------------------------------------------------------------
 
     [Fact]
