@@ -20,12 +20,24 @@ internal interface IUnitOfWorkPart
 /// may touch it and them. Repositories keep aggregates across transactions, which is safe while nobody else writes the file; when
 /// somebody did, they forget.
 /// </summary>
-internal sealed class UnitOfWork(Database database) : IDisposable
+internal sealed class UnitOfWork : IDisposable
 {
+    private readonly Database database;
     private readonly List<IUnitOfWorkPart> parts = [];
     private readonly List<Statement> statements = [];
+    private readonly Lazy<Statement> begin;
+    private readonly Lazy<Statement> commit;
+    private readonly Lazy<Statement> othersChanges;
     private SqliteConnection? connection;
-    private long dataVersion = -1;
+    private long? dataVersion;
+
+    public UnitOfWork(Database database)
+    {
+        this.database = database;
+        begin = Prepare("BEGIN IMMEDIATE");
+        commit = Prepare("COMMIT");
+        othersChanges = Prepare("PRAGMA data_version");
+    }
 
     public SqliteConnection Connection => connection ?? throw new InvalidOperationException("The database is not open yet: the writer opens it when the service starts.");
 
@@ -49,9 +61,9 @@ internal sealed class UnitOfWork(Database database) : IDisposable
 
     public void Begin()
     {
-        Execute("BEGIN IMMEDIATE");
-        var version = Number("PRAGMA data_version");
-        if (version != dataVersion && dataVersion >= 0) Forget();
+        begin.Value.Run();
+        var version = othersChanges.Value.Number();
+        if (version != dataVersion && dataVersion is not null) Forget();
         dataVersion = version;
     }
 
@@ -63,7 +75,7 @@ internal sealed class UnitOfWork(Database database) : IDisposable
     public void Commit()
     {
         Flush();
-        Execute("COMMIT");
+        commit.Value.Run();
         foreach (var part in parts) part.Committed();
     }
 
@@ -102,12 +114,5 @@ internal sealed class UnitOfWork(Database database) : IDisposable
         using var command = Connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
-    }
-
-    private long Number(string sql)
-    {
-        using var command = Connection.CreateCommand();
-        command.CommandText = sql;
-        return (long)command.ExecuteScalar()!;
     }
 }
