@@ -94,6 +94,9 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
     private async ValueTask<Outcome> TellAsync(
         MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, Outcome> fact, CancellationToken cancellation)
     {
+        if ((receiver ?? (content.FromDevice ? content.Publisher : null)) is { } client && await devices.FindAsync(client, cancellation) is null)
+            await devices.SaveAsync(Device.Discovered(client, receivedAt), cancellation); // stands in the journal before what it did
+
         var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
         var outcome = fact(message);
         if (outcome is not Outcome.Repeated) await messages.SaveAsync(message, cancellation);

@@ -100,6 +100,12 @@ public sealed class Session
     /// <summary>The broker dropped what it kept for the session (4.x plugin `session_terminated`).</summary>
     public bool Terminated { get; internal set; }
 
+    /// <summary>
+    /// The end stands as it was saved, unless the session's own report says better: it is older than the window, and the facts that decided
+    /// it are not at hand.
+    /// </summary>
+    internal bool IsSettled { get; set; }
+
     /// <summary>True once <see cref="SessionEnded"/> was raised.</summary>
     internal bool EndIsTold { get; set; }
 
@@ -157,9 +163,10 @@ public sealed class Session
     /// <summary>Builds a session as it was saved.</summary>
     public static Session Restore(
         string node, DateTimeOffset connectedAt, string? peer, bool opened, bool timeIsArrival, ConnectionDetails details,
-        SessionEnd? closed, Traffic atStart, Traffic? atEnd) =>
+        SessionEnd? closed, SessionEnd? end, Traffic atStart, Traffic? atEnd) =>
         new(node, connectedAt, peer)
         {
+            End = end,
             Opened = opened,
             TimeIsArrival = timeIsArrival,
             Details = details,

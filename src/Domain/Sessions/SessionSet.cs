@@ -114,7 +114,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
         for (var i = 0; i < sessions.Count; i++)
         {
             var session = sessions[i];
-            session.End = session.Closed ?? session.Farewell?.End ?? Superseded(i, rules.ClockTolerance);
+            session.End = session.Closed ?? (session.IsSettled ? session.End : session.Farewell?.End ?? Superseded(i, rules.ClockTolerance));
             session.Terminated = false;
         }
         foreach (var farewell in farewells)
@@ -181,12 +181,13 @@ public sealed class SessionSet(ClientId client) : Aggregate
     public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) =>
         sessions.Count >= Window && connectedAt <= sessions[Window - 1].ConnectedAt && !sessions.Exists(session => session.Is(node, connectedAt, peer));
 
-    /// <summary>Adds a session older than the window, as it was saved, because a report names it.</summary>
-    public void Recall(Session session, PresenceRules rules)
+    /// <summary>Adds a session older than the window, as it was saved, because a report names it or one beside it. Its end stands.</summary>
+    /// <param name="newSuccessor">A session that nobody knew came after it: that it was superseded is concluded anew.</param>
+    public void Recall(Session session, bool newSuccessor = false)
     {
-        Insert(session);
-        ConcludeEnds(rules);
+        session.IsSettled = !newSuccessor || session.End is not { By: EndedBy.Superseded };
         session.EndIsTold = session.End is not null;
+        Insert(session);
     }
 
     /// <summary>Lets go of what is older than the window. To be called when all of it is saved.</summary>
@@ -229,6 +230,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
         foreach (var session in sessions) set.Insert(session);
         set.farewells.AddRange(farewells);
         set.farewells.Sort(Farewell.Compare);
+        set.Trim(); // farewells of sessions older than the window have done their work
         set.ConcludeEnds(rules);
         foreach (var session in set.sessions) session.EndIsTold = session.End is not null;
         foreach (var subscription in subscriptions) set.subscriptions[subscription.Filter] = subscription;

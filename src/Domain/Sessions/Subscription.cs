@@ -33,7 +33,7 @@ public sealed class Subscription
     public SubscriptionEndedBy? EndedBy { get; internal set; }
 
     /// <summary>True once <see cref="SubscriptionEnded"/> was raised.</summary>
-    internal bool EndIsTold { get; set; }
+    public bool EndIsTold { get; internal set; }
 
     internal static Subscription To(string filter) => new(filter);
 
@@ -98,7 +98,7 @@ public sealed class Subscription
     /// <summary>Builds a subscription as it was saved.</summary>
     public static Subscription Restore(
         string filter, SubscriptionOptions options, DateTimeOffset? subscribedAt, DateTimeOffset? unsubscribedAt,
-        (string, DateTimeOffset)? madeIn, DateTimeOffset? endsAt, SubscriptionEndedBy? endedBy) =>
+        (string, DateTimeOffset)? madeIn, DateTimeOffset? endsAt, SubscriptionEndedBy? endedBy, bool endIsTold) =>
         new(filter)
         {
             Options = options,
@@ -107,6 +107,6 @@ public sealed class Subscription
             MadeIn = madeIn,
             EndsAt = endsAt,
             EndedBy = endedBy,
-            EndIsTold = endsAt is not null,
+            EndIsTold = endIsTold,
         };
 }

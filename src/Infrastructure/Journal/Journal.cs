@@ -14,19 +14,18 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     private const string Insert = "INSERT INTO journal (seq, type_no, at, client_no, message_no, data, key) VALUES (?, ?, ?, ?, ?, ?, ?)";
 
     private readonly Lazy<Statement> insert;
-    private readonly Lazy<Statement> newest;
+    private readonly Sequence sequence;
     private readonly Lazy<Statement> knows;
     private readonly ClientNames clients;
     private readonly EventTypeNames types;
     private readonly List<Row> rows = [];
     private readonly HashSet<ReportKey> fresh = [];
-    private long? head;
 
     public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types)
     {
         (this.clients, this.types) = (clients, types);
         insert = work.Prepare(Insert);
-        newest = work.Prepare("SELECT coalesce(max(seq), 0) FROM journal");
+        sequence = new Sequence(work, "journal", "journal", "seq");
         knows = work.Prepare("SELECT 1 FROM journal WHERE key = ?");
         work.Enlist(this);
     }
@@ -57,11 +56,10 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     public void Flush()
     {
         if (rows.Count == 0) return;
-        var seq = head ??= newest.Value.Number() ?? 0;
         Span<byte> bytes = stackalloc byte[16];
         foreach (var row in rows)
         {
-            var statement = insert.Value.Add(++seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
+            var statement = insert.Value.Add(sequence.Next()).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
             if (row.Key is { } key)
             {
                 BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);
@@ -70,7 +68,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
             else
                 statement.AddNull().Run();
         }
-        head = seq;
+        sequence.Flush();
         rows.Clear();
         fresh.Clear();
     }
@@ -79,7 +77,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     {
         rows.Clear();
         fresh.Clear();
-        head = null;
+        sequence.Forget();
     }
 
     public void Committed() { }

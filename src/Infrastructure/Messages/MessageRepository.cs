@@ -15,6 +15,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     /// <summary>Larger payloads are not kept in memory between transactions.</summary>
     private const int LargestKept = 4_096;
 
+    /// <summary>Nor are messages with more receivers than that, whose deliveries would be gone through at every flush.</summary>
+    private const int MostDeliveriesKept = 100;
+
     private const string Find = """
         SELECT m.*, c.client_id, t.topic FROM messages m JOIN clients c USING (client_no) JOIN topics t USING (topic_no) WHERE m.message_no = @MessageNo
         """;
@@ -43,20 +46,19 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly TopicNames topics;
     private readonly Journal.Journal journal;
     private readonly Lazy<Statement> numberOf;
-    private readonly Lazy<Statement> newest;
+    private readonly Sequence sequence;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> saveDelivery;
     private readonly GenerationCache<MessageId, Entry> known = new(4_096);
     private readonly HashSet<Entry> changed = [];
     private readonly List<MessageId> large = [];
-    private long? head;
 
     public MessageRepository(UnitOfWork work, ClientNames clients, TopicNames topics, Journal.Journal journal)
     {
         (this.work, this.clients, this.topics, this.journal) = (work, clients, topics, journal);
         numberOf = work.Prepare("SELECT message_no FROM messages WHERE id = ?");
-        newest = work.Prepare("SELECT coalesce(max(message_no), 0) FROM messages");
+        sequence = new Sequence(work, "messages", "messages", "message_no");
         insert = work.Prepare(Insert);
         update = work.Prepare(Update);
         saveDelivery = work.Prepare(SaveDelivery);
@@ -88,8 +90,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     {
         if (!known.TryGet(message.Id, out var entry))
         {
-            head = (head ?? newest.Value.Number() ?? 0) + 1;
-            Keep(entry = new Entry(head.Value, message));
+            Keep(entry = new Entry(sequence.Next(), message));
             foreach (var delivery in message.Deliveries) entry.Asked.Add(delivery.Receiver);
         }
         journal.Append(message.TakeEvents(), entry.Number);
@@ -111,8 +112,10 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
                     .Run();
                 entry.Deliveries[delivery.Receiver] = delivery;
             }
+            if (entry.Deliveries.Count > MostDeliveriesKept) large.Add(entry.Message.Id);
         }
         changed.Clear();
+        sequence.Flush();
     }
 
     public void Forget()
@@ -120,7 +123,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         known.Clear();
         changed.Clear();
         large.Clear();
-        head = null;
+        sequence.Forget();
     }
 
     public void Committed()

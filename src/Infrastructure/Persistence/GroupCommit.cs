@@ -191,30 +191,26 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
 
     private void FailAll(List<Pending> batch, Exception fault)
     {
+        if (IsStorage(fault)) StorageFailed(fault, batch.Count);
         foreach (var pending in batch) Fail(pending, fault);
     }
 
     private void Fail(Pending pending, Exception fault)
     {
         metrics.CommandFailed();
-        if (!IsStorage(fault))
-        {
-            pending.Fail(fault);
-            return;
-        }
-        StorageFailed(fault);
-        pending.Fail(new OverloadedException(options.RetryAfter)); // nothing was taken: the sender has to send again
+        pending.Fail(IsStorage(fault) ? new OverloadedException(options.RetryAfter) : fault); // not taken: the sender has to send again
     }
 
     /// <summary>The database can't be written at the moment; the command is not to blame.</summary>
     private static bool IsStorage(Exception fault) => fault is SqliteException
     {
         SqliteErrorCode: SQLitePCL.raw.SQLITE_FULL or SQLitePCL.raw.SQLITE_IOERR or SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED
-            or SQLitePCL.raw.SQLITE_READONLY or SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_NOMEM
+            or SQLitePCL.raw.SQLITE_READONLY or SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_NOMEM or SQLitePCL.raw.SQLITE_PROTOCOL
+            or SQLitePCL.raw.SQLITE_CORRUPT or SQLitePCL.raw.SQLITE_NOTADB
     };
 
-    [LoggerMessage(LogLevel.Error, "The database could not be written; senders are told to try again. See that the disk has space and nobody locks the file")]
-    private partial void StorageFailed(Exception fault);
+    [LoggerMessage(LogLevel.Error, "The database could not be written; the senders of {Commands} commands are told to try again. See that the disk has space, nobody locks the file and it is sound (PRAGMA integrity_check)")]
+    private partial void StorageFailed(Exception fault, int commands);
 
     [LoggerMessage(LogLevel.Error, "A failed transaction could not be rolled back")]
     private partial void CouldNotRollBack(Exception fault);

@@ -75,7 +75,8 @@ internal sealed class Statement : IDisposable
         return false;
     }
 
-    private void Reset()
+    /// <summary>Forgets what was bound, such as by a chain that was broken off half-way.</summary>
+    public void Reset()
     {
         next = 0;
         _ = raw.sqlite3_reset(handle); // repeats the code that step gave

@@ -52,12 +52,14 @@ internal sealed class UnitOfWork : IDisposable
     public void Enlist(IUnitOfWorkPart part) => parts.Add(part);
 
     /// <summary>A statement that lives as long as the connection; prepared when it is first used.</summary>
-    public Lazy<Statement> Prepare(string sql) => new(() =>
-    {
-        var statement = new Statement(Connection, sql);
-        statements.Add(statement);
-        return statement;
-    });
+    public Lazy<Statement> Prepare(string sql) => new(
+        () =>
+        {
+            var statement = new Statement(Connection, sql);
+            statements.Add(statement);
+            return statement;
+        },
+        LazyThreadSafetyMode.PublicationOnly); // which, unlike the others, does not keep a failure for ever
 
     public void Begin()
     {
@@ -106,6 +108,7 @@ internal sealed class UnitOfWork : IDisposable
     /// <summary>Makes every part read anew. What was saved must have been flushed, or it is dropped.</summary>
     public void Forget()
     {
+        foreach (var statement in statements) statement.Reset();
         foreach (var part in parts) part.Forget();
     }
 

@@ -17,6 +17,12 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
         """;
 
+    private const string FindNeighbours = """
+        SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at > @ConnectedAt ORDER BY connected_at LIMIT 1)
+        UNION ALL
+        SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at <= @ConnectedAt ORDER BY connected_at DESC LIMIT 1)
+        """;
+
     private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @FarewellWindow";
 
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = @ClientNo";
@@ -44,12 +50,13 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private const string SaveSubscription = """
         INSERT INTO subscriptions (client_no, filter, qos, no_local, retain_as_published, retain_handling, subscribed_at, unsubscribed_at,
-          made_in_node, made_in_at, ends_at, ended_by)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          made_in_node, made_in_at, ends_at, ended_by, end_told)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (client_no, filter) DO UPDATE SET
           qos = excluded.qos, no_local = excluded.no_local, retain_as_published = excluded.retain_as_published,
           retain_handling = excluded.retain_handling, subscribed_at = excluded.subscribed_at, unsubscribed_at = excluded.unsubscribed_at,
-          made_in_node = excluded.made_in_node, made_in_at = excluded.made_in_at, ends_at = excluded.ends_at, ended_by = excluded.ended_by
+          made_in_node = excluded.made_in_node, made_in_at = excluded.made_in_at, ends_at = excluded.ends_at, ended_by = excluded.ended_by,
+          end_told = excluded.end_told
         """;
 
     private readonly UnitOfWork work;
@@ -83,7 +90,12 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
-            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row), rules);
+            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row));
+            else
+                // A session that nobody knew, deep in the past: its neighbours decide when it ended, and it when the one before did.
+                foreach (var neighbour in work.Connection.Query<Row>(FindNeighbours, key))
+                    if (!entry.Set.Sessions.Any(known => entry.Sessions.TryGetValue(known, out var saved) && saved.Number == neighbour.SessionNo))
+                        entry.Set.Recall(entry.Restored(neighbour), newSuccessor: neighbour.ConnectedAt <= key.ConnectedAt);
         }
         return ValueTask.CompletedTask;
     }
@@ -182,7 +194,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
         saveSubscription.Value
             .Add(entry.ClientNo).Add(row.Filter).Add(row.Qos).Add(row.NoLocal).Add(row.RetainAsPublished).Add(row.RetainHandling)
-            .Add(row.SubscribedAt).Add(row.UnsubscribedAt).Add(row.MadeInNode).Add(row.MadeInAt).Add(row.EndsAt).Add(row.EndedBy)
+            .Add(row.SubscribedAt).Add(row.UnsubscribedAt).Add(row.MadeInNode).Add(row.MadeInAt).Add(row.EndsAt).Add(row.EndedBy).Add(row.EndTold)
             .Run();
         entry.Subscriptions[subscription.Filter] = row;
     }
@@ -314,6 +326,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             ClosedAt is { } at
                 ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), ClosedRaw, Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
                 : null,
+            EndAt is { } end
+                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), EndRaw, Words.Read<EndedBy>(EndedBy!))
+                : null,
             new Traffic(PublishedStart, DeliveredStart, DroppedStart),
             PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null);
     }
@@ -349,6 +364,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public long? MadeInAt { get; init; }
         public long? EndsAt { get; init; }
         public string? EndedBy { get; init; }
+        public bool EndTold { get; init; }
 
         public static SubscriptionRow From(Subscription subscription) => new()
         {
@@ -363,12 +379,13 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             MadeInAt = subscription.MadeIn?.ConnectedAt.ToMs(),
             EndsAt = subscription.EndsAt.ToMs(),
             EndedBy = subscription.EndedBy is { } by ? Words.Of(by) : null,
+            EndTold = subscription.EndIsTold,
         };
 
         public Subscription ToSubscription() => Subscription.Restore(
             Filter, new SubscriptionOptions((int)Qos, NoLocal, RetainAsPublished, (int?)RetainHandling),
             SubscribedAt.ToTime(), UnsubscribedAt.ToTime(),
             MadeInNode is null ? null : (MadeInNode, MadeInAt!.Value.ToTime()),
-            EndsAt.ToTime(), EndedBy is null ? null : Words.Read<SubscriptionEndedBy>(EndedBy));
+            EndsAt.ToTime(), EndedBy is null ? null : Words.Read<SubscriptionEndedBy>(EndedBy), EndTold);
     }
 }

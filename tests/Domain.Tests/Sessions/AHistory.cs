@@ -68,13 +68,13 @@ internal sealed class AHistory
             [.. Set.Farewells.TakeLast(SessionSet.FarewellWindow).Select(one =>
                 Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds))],
             [.. Set.Subscriptions.Select(one =>
-                Subscription.Restore(one.Filter, one.Options, one.SubscribedAt, one.UnsubscribedAt, one.MadeIn, one.EndsAt, one.EndedBy))],
+                Subscription.Restore(one.Filter, one.Options, one.SubscribedAt, one.UnsubscribedAt, one.MadeIn, one.EndsAt, one.EndedBy, one.EndIsTold))],
             Rules);
         return this;
     }
 
     public static Session Saved(Session one) => WebhookService.Domain.Sessions.Session.Restore(
-        one.Node, one.ConnectedAt, one.Peer, one.Opened, one.TimeIsArrival, one.Details, one.Closed, one.TrafficAtStart, one.TrafficAtEnd);
+        one.Node, one.ConnectedAt, one.Peer, one.Opened, one.TimeIsArrival, one.Details, one.Closed, one.End, one.TrafficAtStart, one.TrafficAtEnd);
 
     /// <summary>All that was concluded, to compare two sets.</summary>
     public string Conclusions()

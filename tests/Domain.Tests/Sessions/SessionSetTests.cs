@@ -552,13 +552,13 @@ public sealed class SessionSetTests
     public void A_recalled_session_is_known_to_be_over_and_its_repeated_connect_changes_nothing()
     {
         history.Connected(0);
-        var old = AHistory.Saved(history.Session(0));
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100);
+        var old = AHistory.Saved(history.Session(0));
         history.Disconnected(SessionSet.Window * 100, at: 9000);
         history.Set.Trim();
         history.Events();
 
-        history.Set.Recall(old, history.Rules);
+        history.Set.Recall(old);
         var outcome = history.Connected(0);
 
         Assert.Equal((Outcome.Repeated, Offline, Confirmed), (outcome, history.State.Status, history.State.Confidence));
@@ -569,10 +569,10 @@ public sealed class SessionSetTests
     public void A_recalled_session_takes_its_own_end()
     {
         history.Connected(0);
-        var old = AHistory.Saved(history.Session(0));
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100);
+        var old = AHistory.Saved(history.Session(0));
         history.Set.Trim();
-        history.Set.Recall(old, history.Rules);
+        history.Set.Recall(old);
 
         history.Disconnected(0, at: 99, "discarded");
 

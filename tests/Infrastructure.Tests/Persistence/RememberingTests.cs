@@ -79,6 +79,95 @@ public sealed class RememberingTests
             "SELECT name FROM journal JOIN event_types USING (type_no) WHERE name LIKE 'device.%' OR client_no IS NOT NULL"));
     }
 
+    [Fact]
+    public async Task Numbers_of_deleted_rows_are_not_given_again()
+    {
+        await using var store = await AStore.OpenAsync();
+        foreach (var command in Story()) await store.SendAsync(command);
+        var (seq, message) = (store.Query<long>("SELECT max(seq) FROM journal")[0], store.Query<long>("SELECT max(message_no) FROM messages")[0]);
+        foreach (var client in new[] { Exact, Loose, Subscriber })
+            while (await store.SendAsync(new ForgetDevice(client)) is not Forgotten.Completely) { }
+
+        await using var next = await store.RestartAsync();
+        await next.SendAsync(new RecordMessagePublished(Message(9, "new"), null, IsEvidence: true, Noon));
+
+        Assert.True(next.Query<long>("SELECT min(seq) FROM journal")[0] > seq);
+        Assert.True(next.Query<long>("SELECT min(message_no) FROM messages")[0] > message);
+    }
+
+    /// <summary>Ends that name no session, more sessions than the window holds, and a restart in between: the ledger stays as it was.</summary>
+    [Fact]
+    public async Task Sessions_older_than_the_window_keep_their_ends_over_a_restart()
+    {
+        await using var first = await AStore.OpenAsync();
+        for (var i = 0; i < 101; i++)
+        {
+            await first.SendAsync(Open(Exact, Noon.AddMinutes(i), $"10.0.0.1:{i}"));
+            await first.SendAsync(new RecordClientDisconnected(Exact, "n1", null, $"10.0.0.1:{i}", Noon.AddMinutes(i).AddSeconds(30), "normal", null, Noon));
+        }
+        var before = Dump(first, "sessions", "farewells");
+
+        await using var second = await first.RestartAsync();
+        Assert.Equal(Outcome.Repeated, await second.SendAsync(Open(Exact, Noon.AddMinutes(3), "10.0.0.1:3")));
+        await second.SendAsync(Open(Exact, Noon.AddMinutes(200), "10.0.0.1:200"));
+
+        Assert.Equal(before, Dump(second, "sessions", "farewells", $"connected_at < {Noon.AddMinutes(200).ToUnixTimeMilliseconds()}"));
+    }
+
+    [Fact]
+    public async Task Many_sessions_told_in_reverse_end_as_if_told_in_order()
+    {
+        var connects = Enumerable.Range(0, 150).Select(i => Open(Exact, Noon.AddMinutes(i), $"10.0.0.1:{i}")).ToList();
+        await using var inOrder = await AStore.OpenAsync();
+        foreach (var connect in connects) await inOrder.SendAsync(connect);
+
+        await using var reversed = await AStore.OpenAsync();
+        foreach (var connect in Enumerable.Reverse(connects)) await reversed.SendAsync(connect);
+
+        const string Ends = "SELECT connected_at || ' ' || coalesce(end_at, 'open') FROM sessions ORDER BY connected_at";
+        Assert.Equal(inOrder.Query<string>(Ends), reversed.Query<string>(Ends));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_end_of_a_subscription_that_ran_out_is_told_once_restart_or_not(bool restart)
+    {
+        var store = await AStore.OpenAsync();
+        await store.SendAsync(Open(Exact, Noon, "10.0.0.1:1") with { Details = new ConnectionDetails { CleanStart = false, ExpirySeconds = 4 } });
+        await store.SendAsync(new RecordSubscribed(Exact, "a", new SubscriptionOptions(1, null, null, null), Noon.AddSeconds(1), null, Noon.AddSeconds(1)));
+        await store.SendAsync(new RecordClientDisconnected(Exact, "n1", Noon, "10.0.0.1:1", Noon.AddSeconds(2), "normal", null, Noon.AddSeconds(2)));
+        if (restart) store = await store.RestartAsync();
+        await using var _ = store;
+
+        await store.SendAsync(Open(Exact, Noon.AddSeconds(60), "10.0.0.1:2") with { ReceivedAt = Noon.AddSeconds(60) });
+
+        Assert.Equal(["subscription.ended"], store.Query<string>("SELECT name FROM journal JOIN event_types USING (type_no) WHERE name = 'subscription.ended'"));
+    }
+
+    [Fact]
+    public async Task A_message_to_very_many_receivers_keeps_each_delivery()
+    {
+        await using var store = await AStore.OpenAsync();
+        for (var i = 0; i < 350; i++)
+            await store.SendAsync(new RecordMessageDelivered(Message(1, "to all"), new ClientId($"receiver-{i}"), Noon, null, Duplicate: false, Noon));
+
+        Assert.Equal(Outcome.Repeated, await store.SendAsync(new RecordMessageDelivered(Message(1, "to all"), new ClientId("receiver-3"), Noon, null, Duplicate: false, Noon)));
+        Assert.Equal([350L], store.Query<long>("SELECT count(*) FROM deliveries"));
+    }
+
+    [Fact]
+    public async Task A_discovery_stands_in_the_journal_before_what_the_device_did()
+    {
+        await using var store = await AStore.OpenAsync();
+
+        await store.SendAsync(new RecordMessageDelivered(Message(1, "x"), Subscriber, Noon, null, Duplicate: false, Noon));
+
+        Assert.Equal(
+            ["device.discovered", "message.delivered", "device.went-online"],
+            store.Query<string>("SELECT name FROM journal JOIN event_types USING (type_no) ORDER BY seq"));
+    }
+
     private static IEnumerable<ICommand> Story()
     {
         yield return Open(Exact, Noon, "10.0.0.1:1");
@@ -120,6 +209,10 @@ public sealed class RememberingTests
     private static MessageContent Message(ulong id, string payload) => new(
         new MessageId(id), Exact, FromDevice: true, "user", $"t/{id}", 1, Retain: true, Noon.AddSeconds(id), Payload.OfText(Encoding.UTF8.GetBytes(payload)),
         """{"Content-Type":"text/plain"}""");
+
+    private static string Dump(AStore store, string one, string other, string ofTheFirst = "TRUE") => string.Join(
+        '\n',
+        store.Query<object>($"SELECT * FROM {one} WHERE {ofTheFirst} ORDER BY 1").Concat(store.Query<object>($"SELECT * FROM {other} ORDER BY 1")).Select(Line));
 
     private static string Dump(AStore store) => string.Join(
         '\n', Tables.SelectMany(table => store.Query<object>($"SELECT * FROM {table} ORDER BY 1, 2").Select(row => $"{table} {Line(row)}")));

@@ -20,6 +20,12 @@ CREATE TABLE event_types (
   name    TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- The highest numbers ever given, so that none is given twice when the newest rows are deleted: readers keep them as positions.
+CREATE TABLE counters (
+  name  TEXT PRIMARY KEY,                       -- journal, messages
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What changes when a device connects, disconnects or is described. status: 0 unknown, 1 online, 2 offline.
 -- confidence: 0 confirmed, 1 inferred, 2 stale. last_reason: DisconnectReason in kebab-case.
 CREATE TABLE devices (
@@ -148,6 +154,7 @@ CREATE TABLE subscriptions (
   made_in_at        INTEGER,
   ends_at           INTEGER,
   ended_by          TEXT,
+  end_told          INTEGER NOT NULL DEFAULT 0,  -- the journal holds its end
   PRIMARY KEY (client_no, filter)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_end ON subscriptions (ends_at) WHERE ends_at IS NOT NULL;
