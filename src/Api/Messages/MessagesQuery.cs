@@ -28,12 +28,18 @@ public class DeviceMessagesQuery : ListQuery
     internal ListMessages ToQuery(ClientId? client) => new(default(PageRequest))
     {
         Client = client,
-        Topic = Topic is null ? null : TopicFilter.Parse(Topic),
+        Topic = ReadTopic(),
         Qos = ReadQos(),
         Status = WordList.Read<MessageStatus>(Status, "status"),
         From = From,
         To = To,
     };
+
+    // A level that is one space is hardly ever meant: it is what a query makes of a plain +, and would find nothing.
+    private TopicFilter? ReadTopic() => Topic is null ? null
+        : Topic.Split('/').Contains(" ") ? throw ApiException.BadRequest(
+            "invalid-value", $"A level of the topic '{Topic}' is a single space, which is what a query makes of +.", "topic", "Write + as %2B and # as %23.")
+        : TopicFilter.Parse(Topic);
 
     private IReadOnlyList<int> ReadQos() => Qos is null ? [] : [.. Qos.Split(',', StringSplitOptions.TrimEntries).Select(word => word switch
     {
