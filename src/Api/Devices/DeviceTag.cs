@@ -35,6 +35,8 @@ internal static class DeviceTag
         return versions.Count > 0 ? versions : throw ApiException.PreconditionFailed("If-Match names no version of this device.");
     }
 
+    public static ApiException HasChanged() => ApiException.PreconditionFailed("The device has changed since the version in If-Match.");
+
     private static long?[] Version(EntityTagHeaderValue tag)
     {
         if (tag.Equals(EntityTagHeaderValue.Any)) return [null];

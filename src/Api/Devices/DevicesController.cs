@@ -94,10 +94,10 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
                 case Described.NoSuchDevice: throw KnownDevice.Unknown(client);
             }
         }
-        throw ApiException.PreconditionFailed("The device has changed since the version in If-Match.");
+        throw DeviceTag.HasChanged();
     }
 
-    /// <summary>Forgets a device and its data: sessions, subscriptions, messages, events. The next report that names it makes it anew.</summary>
+    /// <summary>Forgets a device and its data: sessions, subscriptions, messages, events. The next report that names it makes it anew. With `If-Match`, only if it still is so.</summary>
     [HttpDelete("{clientId}")]
     [Authorize(Policy = Policies.Manage)]
     [ProducesResponseType(StatusCodes.Status204NoContent)]
@@ -105,11 +105,14 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
     {
         var client = new ClientId(clientId);
         await mediator.RequireDeviceAsync(client, cancellation);
-        // Once begun it goes on to the end, whether the caller waits or not: half a device cannot be asked for again.
-        Forgotten forgotten;
-        do forgotten = await mediator.Send(new ForgetDevice(client), CancellationToken.None);
-        while (forgotten is Forgotten.InPart);
-        return NoContent();
+        foreach (var version in Request.Headers.IfMatch.Count == 0 ? [null] : DeviceTag.Expected(Request))
+        {
+            // Once begun it goes on to the end, whether the caller waits or not: half a device cannot be asked for again.
+            var forgotten = await mediator.Send(new ForgetDevice(client, version), CancellationToken.None);
+            while (forgotten is Forgotten.InPart) forgotten = await mediator.Send(new ForgetDevice(client), CancellationToken.None);
+            if (forgotten is Forgotten.Completely) return NoContent();
+        }
+        throw DeviceTag.HasChanged();
     }
 
     private IActionResult Shown(DeviceView device)

@@ -15,11 +15,15 @@ internal static class ErrorsRoom
         {
             options.Filters.Add<KnownQueryOnly>();
             options.ModelMetadataDetailsProviders.Add(new SystemTextJsonValidationMetadataProvider());
+            // MVC's own words are left out: BodyMistakes finds better ones.
+            options.ModelBindingMessageProvider.SetAttemptedValueIsInvalidAccessor(static (_, _) => "");
+            options.ModelBindingMessageProvider.SetNonPropertyAttemptedValueIsInvalidAccessor(static _ => "");
+            options.ModelBindingMessageProvider.SetValueMustNotBeNullAccessor(static _ => "");
         });
         services.PostConfigure<ApiBehaviorOptions>(options =>
         {
             options.SuppressMapClientErrors = true;
-            options.InvalidModelStateResponseFactory = context => BodyMistakes.From(context.ModelState).AsResult();
+            options.InvalidModelStateResponseFactory = context => BodyMistakes.From(context).AsResult();
         });
         services.Configure<JsonOptions>(options => options.JsonSerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);

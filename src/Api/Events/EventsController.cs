@@ -23,13 +23,13 @@ public sealed class EventsController(IMediator mediator) : ControllerBase
     /// is read, which is when `next` equals `head`.
     /// </summary>
     [HttpGet("events")]
-    [ProducesResponseType<EventsResponse>(StatusCodes.Status200OK)]
+    [ProducesResponseType<EventsResponse>(StatusCodes.Status200OK, ListForms.Json, ListForms.NdJson, ListForms.Csv)]
     public async Task<IActionResult> List([FromQuery] EventsQuery query, CancellationToken cancellation) =>
         await AnswerAsync(query.ToQuery(), new ListQuery { Limit = query.Limit }, cancellation);
 
     /// <summary>What happened to a device: newest first, or with `after` oldest first, as in /events.</summary>
     [HttpGet("devices/{clientId}/events")]
-    [ProducesResponseType<ListResponse<EventView>>(StatusCodes.Status200OK)]
+    [ProducesResponseType<ListResponse<EventView>>(StatusCodes.Status200OK, ListForms.Json, ListForms.NdJson, ListForms.Csv)]
     public async Task<IActionResult> OfDevice([ClientIdFromPath] string clientId, [FromQuery] DeviceEventsQuery query, CancellationToken cancellation)
     {
         var (client, types) = (new ClientId(clientId), EventTypes.Parse(query.Types));

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Formatters;
 
 namespace WebhookService.Api.Json;
 
@@ -13,6 +14,16 @@ internal static class JsonRoom
         services.Configure<JsonOptions>(options => Apply(options.JsonSerializerOptions));
         services.ConfigureHttpJsonOptions(options => Apply(options.SerializerOptions)); // the API description reads these
         services.Configure<MvcOptions>(options => options.ModelBinderProviders.Insert(0, new TimeBinderProvider()));
+        services.PostConfigure<MvcOptions>(options =>
+        {
+            // Answers are JSON and nothing else, so none of the other names that MVC gives it.
+            options.OutputFormatters.RemoveType<StringOutputFormatter>();
+            foreach (var formatter in options.OutputFormatters.OfType<SystemTextJsonOutputFormatter>())
+            {
+                formatter.SupportedMediaTypes.Clear();
+                formatter.SupportedMediaTypes.Add("application/json");
+            }
+        });
         return services;
     }
 

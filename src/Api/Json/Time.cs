@@ -46,12 +46,12 @@ internal sealed class TimeBinderProvider : IModelBinderProvider
             var name = bindingContext.ModelName;
             var given = bindingContext.ValueProvider.GetValue(name);
             if (given.FirstValue is not { Length: > 0 } text) return Task.CompletedTask;
+            bindingContext.ModelState.SetModelValue(name, given);
 
             if (Time.TryRead(text, out var time))
                 bindingContext.Result = ModelBindingResult.Success(time);
             else
-                bindingContext.ModelState.TryAddModelError(
-                    name, $"'{text}' is no time. Write it as 2026-01-01T00:00:00.000Z; the + of an offset is %2B in a query.");
+                bindingContext.ModelState.TryAddModelError(name, ""); // refused in the same words as any other value
             return Task.CompletedTask;
         }
     }

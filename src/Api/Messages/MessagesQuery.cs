@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Lists;
 using WebhookService.Application.Common;
@@ -11,6 +12,7 @@ namespace WebhookService.Api.Messages;
 public class DeviceMessagesQuery : ListQuery
 {
     /// <summary>An MQTT topic filter: `site/7/alarm`, `site/+/alarm`, `site/#`. Write + as %2B and # as %23.</summary>
+    [DisplayFormat(ConvertEmptyStringToNull = false)] // or a lone + would be no filter at all
     public string? Topic { get; init; }
 
     /// <summary>`0`, `1`, `2`, or several of them with commas between.</summary>
@@ -28,12 +30,18 @@ public class DeviceMessagesQuery : ListQuery
     internal ListMessages ToQuery(ClientId? client) => new(default(PageRequest))
     {
         Client = client,
-        Topic = Topic is null ? null : TopicFilter.Parse(Topic),
+        Topic = ReadTopic(),
         Qos = ReadQos(),
         Status = WordList.Read<MessageStatus>(Status, "status"),
         From = From,
         To = To,
     };
+
+    // A level that is one space is hardly ever meant: it is what a query makes of a plain +, and would find nothing.
+    private TopicFilter? ReadTopic() => string.IsNullOrEmpty(Topic) ? null
+        : Topic.Split('/').Contains(" ") ? throw ApiException.BadRequest(
+            "invalid-value", $"A level of the topic '{Topic}' is a single space, which is what a query makes of +.", "topic", "Write + as %2B and # as %23.")
+        : TopicFilter.Parse(Topic);
 
     private IReadOnlyList<int> ReadQos() => Qos is null ? [] : [.. Qos.Split(',', StringSplitOptions.TrimEntries).Select(word => word switch
     {

@@ -44,13 +44,15 @@ internal sealed class ApiDescription(TokenStore tokens) : IOpenApiDocumentTransf
         return Task.CompletedTask;
     }
 
+    /// <summary>The scope that a route asks for; null if it is open.</summary>
+    public static string? ScopeOf(IList<object> metadata) => metadata.OfType<IAllowAnonymous>().Any()
+        ? null
+        : metadata.OfType<IAuthorizeData>().LastOrDefault(data => data.Policy is not null)?.Policy;
+
     public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         var metadata = context.Description.ActionDescriptor.EndpointMetadata;
-        if (metadata.OfType<IAllowAnonymous>().Any()) return Task.CompletedTask;
-
-        var scope = metadata.OfType<IAuthorizeData>().LastOrDefault(data => data.Policy is not null)?.Policy;
-        if (scope is null) return Task.CompletedTask;
+        if (ScopeOf(metadata) is not { } scope) return Task.CompletedTask;
 
         operation.Security = [.. tokens.Headers.Prepend(Basic).Prepend(Bearer)
             .Select(scheme => new OpenApiSecurityRequirement { [new(scheme, context.Document)] = [] })];

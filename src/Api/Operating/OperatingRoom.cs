@@ -15,11 +15,14 @@ internal static class OperatingRoom
         services.AddSingleton<PrometheusExporter>();
         services.AddHostedService<MetricsPort>();
         services.AddSingleton<ApiDescription>();
+        services.AddSingleton<CallDescription>();
         services.AddOpenApi("v1", options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
             options.AddDocumentTransformer<ApiDescription>();
             options.AddOperationTransformer<ApiDescription>();
+            options.AddDocumentTransformer<CallDescription>();
+            options.AddOperationTransformer<CallDescription>();
         });
         return services;
     }

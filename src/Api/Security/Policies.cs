@@ -18,6 +18,7 @@ internal static class Scopes
     public const string Read = "read";
     public const string Manage = "manage";
 
+    /// <summary>The strictest last.</summary>
     public static readonly string[] All = [Ingest, Read, Manage];
 
     /// <summary>Shared tokens carry one <c>scope</c> claim per scope; a JWT has <c>scope</c> or <c>scp</c>, an array or one text with spaces.</summary>

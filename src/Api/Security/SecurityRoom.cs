@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
@@ -152,7 +153,7 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
         }
 
         var known = context.User.Identity?.IsAuthenticated == true;
-        var problem = known ? Forbidden(policy) : await UnauthorizedAsync(context);
+        var problem = known ? Forbidden(policy, context.User) : await UnauthorizedAsync(context);
         context.Response.Headers.WWWAuthenticate = problem.Code switch
         {
             Problem.CredentialMissing => Realm,
@@ -163,9 +164,11 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
         await problem.WriteAsync(context);
     }
 
-    private static Problem Forbidden(AuthorizationPolicy policy)
+    private static Problem Forbidden(AuthorizationPolicy policy, ClaimsPrincipal user)
     {
-        var scope = policy.Requirements.OfType<ScopeRequirement>().FirstOrDefault()?.Scope;
+        // A controller's scope and an action's add up: told is the strictest of those that lack, which is the action's.
+        var scope = policy.Requirements.OfType<ScopeRequirement>().Select(asked => asked.Scope).Where(asked => !user.Allows(asked))
+            .MaxBy(asked => Array.IndexOf(Scopes.All, asked));
         return new(StatusCodes.Status403Forbidden, "scope-missing", "Forbidden")
         {
             Detail = scope is null ? "This route is closed to everyone." : $"The credential is known but lacks the scope '{scope}'.",

@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using MediatR;
+using Microsoft.Net.Http.Headers;
 using WebhookService.Api.Errors;
 using WebhookService.Application.Common;
 using WebhookService.Application.Quarantine;
@@ -67,7 +68,9 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
                 foreach (var elements in said.Elements.Chunk(Window)) await SendAsync(found.Name, elements, result);
                 break;
             case Translation.Malformed whole:
-                result.Mistakes.Add(new(body, IsNoJson(contentType) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake));
+                result.Mistakes.Add(Encoded(headers) is { } encoded
+                    ? new(body, RefusalCodes.UnsupportedMediaType, encoded)
+                    : new(body, IsNoJson(contentType) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake));
                 break;
             case Translation.Refused refused:
                 throw new ApiException(new(401, "not-genuine", "Unauthorized") { Detail = refused.Reason });
@@ -122,6 +125,15 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         result.Quarantined.AddRange(await Task.WhenAll(kept.Select(one => mediator.Send(
             new QuarantineBody(source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
             CancellationToken.None))));
+    }
+
+    /// <summary>Why a body that nothing could be made of is none: it was compressed. One that says so and is plain JSON was taken.</summary>
+    private static Mistake? Encoded(IHeaderDictionary headers)
+    {
+        var encoding = headers.ContentEncoding.ToString();
+        return encoding.Length == 0 || encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : new($"The body comes with Content-Encoding '{encoding}'; encoded bodies are not read here.", HeaderNames.ContentEncoding);
     }
 
     /// <summary>Types that can't be JSON. All others may be: brokers and proxies send odd ones, or none.</summary>

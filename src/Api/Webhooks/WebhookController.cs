@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.Options;
+using Microsoft.Net.Http.Headers;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Security;
 
@@ -82,7 +83,8 @@ internal static class WebhookAnswers
         {
             RefusalCodes.UnsupportedMediaType => new Problem(415, first.Code, "Unsupported Media Type")
             {
-                Hint = "Send JSON, as Content-Type application/json. The body is kept: read or retry it by its quarantineId.",
+                Hint = (first.Mistake.Parameter == HeaderNames.ContentEncoding ? "Send it plain, without Content-Encoding." : "Send JSON, as Content-Type application/json.")
+                    + " The body is kept: read or retry it by its quarantineId.",
             },
             RefusalCodes.Failed => new Problem(500, "internal-error", "Internal Server Error")
             {

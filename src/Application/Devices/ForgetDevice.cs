@@ -8,7 +8,8 @@ namespace WebhookService.Application.Devices;
 /// Deletes a device and its data. One command removes a bounded number of rows, so that ingest goes on beside it: send it until it is
 /// <see cref="Forgotten.Completely"/>.
 /// </summary>
-public sealed record ForgetDevice(ClientId Client) : ICommand<Forgotten>
+/// <param name="IfVersion">The version the caller saw; null to delete whatever is there.</param>
+public sealed record ForgetDevice(ClientId Client, long? IfVersion = null) : ICommand<Forgotten>
 {
     /// <summary>Rows of messages and events that one command removes at the most.</summary>
     public const int Step = 2_000;
@@ -18,10 +19,15 @@ public enum Forgotten
 {
     Completely,
     InPart,
+    OtherVersion,
 }
 
 internal sealed class ForgetDeviceHandler(IDeviceRepository devices) : ICommandHandler<ForgetDevice, Forgotten>
 {
-    public async Task<Forgotten> Handle(ForgetDevice command, CancellationToken cancellationToken) =>
-        await devices.ForgetAsync(command.Client, ForgetDevice.Step, cancellationToken) ? Forgotten.Completely : Forgotten.InPart;
+    public async Task<Forgotten> Handle(ForgetDevice command, CancellationToken cancellationToken)
+    {
+        if (command.IfVersion is { } version && version != (await devices.FindAsync(command.Client, cancellationToken))?.Version) return Forgotten.OtherVersion;
+
+        return await devices.ForgetAsync(command.Client, ForgetDevice.Step, cancellationToken) ? Forgotten.Completely : Forgotten.InPart;
+    }
 }

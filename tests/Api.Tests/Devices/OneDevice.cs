@@ -119,6 +119,78 @@ public sealed class OneDevice(ApiHost api) : IClassFixture<ApiHost>
     }
 
     [Fact]
+    public async Task A_device_that_has_changed_is_not_forgotten()
+    {
+        await api.ConnectAsync("kept");
+        var tag = await TagOf("kept");
+        await api.PatchAsync("kept", """{"name":"changed"}""", tag);
+
+        await (await ForgetAsync("kept", tag)).ProblemAsync(HttpStatusCode.PreconditionFailed, "precondition-failed");
+        await (await ForgetAsync("kept", "\"abc\"")).ProblemAsync(HttpStatusCode.PreconditionFailed, "precondition-failed");
+
+        Assert.Equal(HttpStatusCode.NoContent, (await ForgetAsync("kept", $"{tag}, {await TagOf("kept")}")).StatusCode);
+        await api.ConnectAsync("kept");
+        Assert.Equal(HttpStatusCode.NoContent, (await ForgetAsync("kept", "*")).StatusCode);
+        await (await ForgetAsync("kept", "*")).ProblemAsync(HttpStatusCode.NotFound, "not-found");
+    }
+
+    [Theory]
+    [InlineData("DELETE", "/api/v1/devices/any", ApiHost.ReadToken)]
+    [InlineData("PATCH", "/api/v1/devices/any", ApiHost.ReadToken)]
+    [InlineData("DELETE", "/api/v1/quarantine/1", ApiHost.ReadToken)]
+    [InlineData("POST", "/api/v1/quarantine/1/retry", ApiHost.IngestToken)]
+    public async Task Who_lacks_manage_is_told_so(string method, string path, string token)
+    {
+        var answer = await api.ClientWith(token).SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+
+        var problem = await answer.ProblemAsync(HttpStatusCode.Forbidden, "scope-missing");
+        Assert.Equal("manage", (string?)problem["parameter"]);
+        Assert.Contains("'manage'", (string?)problem["detail"], StringComparison.Ordinal);
+        Assert.Contains("'manage'", (string?)problem["hint"], StringComparison.Ordinal);
+        Assert.Contains("scope=\"manage\"", answer.Headers.WwwAuthenticate.Single().Parameter, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/api/v1/devices?limit=x", "limit", "'x'", "1 to 1000")]
+    [InlineData("/api/v1/devices?limit=0", "limit", "'limit'", "1 to 1000")]
+    [InlineData("/api/v1/devices?flapping=maybe", "flapping", "'maybe'", "true or false")]
+    [InlineData("/api/v1/devices?lastSeenAfter=soon", "lastSeenAfter", "'soon'", "2026-01-01T00:00:00.000Z")]
+    [InlineData("/api/v1/devices/any/state?merged=yes", "merged", "'yes'", "true or false")]
+    [InlineData("/api/v1/devices/any/state?merged=", "merged", "''", "true or false")]
+    [InlineData("/api/v1/events?after=-1", "after", "'after'", "0 or more")]
+    [InlineData("/api/v1/events?after=x", "after", "'x'", "0 or more")]
+    public async Task A_parameter_that_cannot_be_read_is_told_with_what_it_takes(string path, string parameter, string detail, string hint)
+    {
+        var problem = await (await api.Read.GetAsync(path)).ProblemAsync(HttpStatusCode.BadRequest, "invalid-value");
+
+        Assert.Equal(parameter, (string?)problem["parameter"]);
+        Assert.Contains(detail, (string?)problem["detail"], StringComparison.Ordinal);
+        Assert.Contains($"'{parameter}'", (string?)problem["detail"], StringComparison.Ordinal);
+        Assert.Contains(hint, (string?)problem["hint"], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"clientIds":null}""", "invalid-value", "clientIds")]
+    [InlineData("""{}""", "invalid-value", "clientIds")]
+    [InlineData("""{"clientIds":[""", "malformed-json", null)]
+    public async Task A_body_that_cannot_be_read_is_told_with_what_to_do(string body, string code, string? parameter)
+    {
+        var answer = await api.Read.PostAsync("/api/v1/devices/state:batch", new StringContent(body, System.Text.Encoding.UTF8, "application/json"));
+
+        var problem = await answer.ProblemAsync(HttpStatusCode.BadRequest, code);
+        Assert.Equal(parameter, (string?)problem["parameter"]);
+        Assert.DoesNotContain("ClientIds", (string?)problem["detail"], StringComparison.Ordinal);
+        Assert.Contains("/docs", (string?)problem["hint"], StringComparison.Ordinal);
+    }
+
+    private Task<HttpResponseMessage> ForgetAsync(string clientId, string ifMatch)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Delete, $"/api/v1/devices/{clientId}");
+        request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
+        return api.Manage.SendAsync(request);
+    }
+
+    [Fact]
     public async Task A_batch_answers_in_the_order_asked_and_names_the_unknown()
     {
         await api.ConnectAsync("batch1", "batch2");

@@ -29,6 +29,24 @@ public class MessagesApiTests
     }
 
     [Theory]
+    [InlineData("site/+/alarm", HttpStatusCode.BadRequest)]
+    [InlineData("+", HttpStatusCode.BadRequest)]
+    [InlineData("site/a+b/alarm", HttpStatusCode.OK)]
+    [InlineData("site/++/alarm", HttpStatusCode.OK)]
+    public async Task A_plus_that_arrives_as_a_space_is_told(string topic, HttpStatusCode status)
+    {
+        await using var api = await ApiHost.StartAsync();
+
+        var answer = await api.Read.GetAsync($"/api/v1/messages?topic={topic}");
+
+        Assert.Equal(status, answer.StatusCode);
+        if (status is HttpStatusCode.OK) return;
+        var problem = await answer.ProblemAsync(status, "invalid-value");
+        Assert.Equal("topic", (string?)problem["parameter"]);
+        Assert.Contains("%2B", (string?)problem["hint"], StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("topic=site/%2B/alarm", "3 1")]
     [InlineData("topic=site/%23", "3 2 1")]
     [InlineData("topic=site/7/alarm&clientId=dev%2F1", "1")]

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -44,6 +45,27 @@ public sealed class WebhooksOverHttpTests(ApiHost api) : IClassFixture<ApiHost>
         request.Headers.TransferEncodingChunked = true;
 
         Assert.Contains("\"accepted\":1", await OkAsync(await api.Ingest.SendAsync(request)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("br")]
+    public async Task A_compressed_body_is_refused_by_its_encoding_and_kept(string encoding)
+    {
+        using var packed = new MemoryStream();
+        await using (Stream pack = encoding is "gzip" ? new GZipStream(packed, CompressionMode.Compress, leaveOpen: true) : new BrotliStream(packed, CompressionMode.Compress, leaveOpen: true))
+            await pack.WriteAsync(Encoding.UTF8.GetBytes(ConnectedBody()));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/webhook/emqx") { Content = new ByteArrayContent(packed.ToArray()) };
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        request.Content.Headers.TryAddWithoutValidation("Content-Encoding", encoding);
+
+        var problem = await (await api.Ingest.SendAsync(request)).ProblemAsync(HttpStatusCode.UnsupportedMediaType, "unsupported-media-type");
+
+        Assert.Equal("Content-Encoding", (string?)problem["parameter"]);
+        Assert.Contains($"'{encoding}'", (string?)problem["detail"], StringComparison.Ordinal);
+        Assert.Contains("without Content-Encoding", (string?)problem["hint"], StringComparison.Ordinal);
+        var kept = await (await api.Read.GetAsync($"/api/v1/quarantine/{problem["quarantineId"]}")).JsonAsync();
+        Assert.Equal("unsupported-media-type", (string?)kept["code"]);
     }
 
     [Fact]
