@@ -91,6 +91,8 @@ public sealed class EmqxOddBodiesTests
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":-1 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":7258118400000 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":1e400 """, "connected_at")]
+    [InlineData(""" "event":"client.connected","clientid":"c","connected_at":-7.9e28 """, "connected_at")]
+    [InlineData(""" "event":"client.connected","clientid":"c","connected_at":7.9e28 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","keepalive":65536 """, "keepalive")]
     [InlineData(""" "event":"client.connected","clientid":"c","keepalive":{} """, "keepalive")]
     [InlineData(""" "event":"client.connected","clientid":"c","peername":"1.2.3.4:99999" """, "peername")]
