@@ -24,11 +24,8 @@ public sealed class Problems
             Throwing(app, "overload", () => new OverloadedException(TimeSpan.FromMilliseconds(1500)));
             Throwing(app, "bug", () => new InvalidOperationException("the password is swordfish"));
             Throwing(app, "missing", () => ApiException.NotFound("There is no device 'd'."));
-            Throwing(app, "conflict", () => ApiException.Conflict("It exists."));
             Throwing(app, "outdated", () => ApiException.PreconditionFailed("It changed."));
             Throwing(app, "unconditional", () => ApiException.PreconditionRequired("Say which version."));
-            Throwing(app, "large", () => ApiException.TooLarge("Too large."));
-            Throwing(app, "type", () => ApiException.UnsupportedMediaType("No images."));
             Throwing(app, "kestrel", () => new BadHttpRequestException("Request body too large.", 413));
             Throwing(app, "header", () => new InvalidOperationException("after a header"), context => context.Response.Headers.ETag = "\"1\"");
             app.MapPost("/test/minimal", (Body body) => body).RequireAuthorization(Policies.Read);
@@ -47,11 +44,8 @@ public sealed class Problems
     [InlineData("overload", 429, "overloaded")]
     [InlineData("bug", 500, "internal-error")]
     [InlineData("missing", 404, "not-found")]
-    [InlineData("conflict", 409, "conflict")]
     [InlineData("outdated", 412, "precondition-failed")]
     [InlineData("unconditional", 428, "precondition-required")]
-    [InlineData("large", 413, "too-large")]
-    [InlineData("type", 415, "unsupported-media-type")]
     [InlineData("kestrel", 413, "too-large")]
     public async Task Each_exception_has_its_status_and_code(string route, int status, string code)
     {
