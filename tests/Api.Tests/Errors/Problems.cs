@@ -40,6 +40,35 @@ public sealed class Problems
         }).RequireAuthorization(Policies.Read);
 
     [Theory]
+    [InlineData("/api/v1/devices?q=%00", "q")]
+    [InlineData("/api/v1/devices?q=a%00b", "q")]
+    [InlineData("/api/v1/messages?topic=a%00", "topic")]
+    [InlineData("/api/v1/devices?tag.site=%00", "tag.site")]
+    public async Task No_filter_holds_U_0000(string path, string parameter)
+    {
+        await using var api = await ApiHost.StartAsync();
+
+        var problem = await (await api.Read.GetAsync(path)).ProblemAsync(HttpStatusCode.BadRequest, "invalid-value");
+
+        Assert.Equal(parameter, (string?)problem["parameter"]);
+    }
+
+    [Theory]
+    [InlineData("/api/v1/devices", HttpStatusCode.OK)]
+    [InlineData("/api/v1/stats", HttpStatusCode.OK)]
+    [InlineData("/api/v1/devices/nobody", HttpStatusCode.NotFound)]
+    public async Task HEAD_answers_as_GET_does_without_the_body(string path, HttpStatusCode status)
+    {
+        await using var api = await ApiHost.StartAsync();
+        using var head = new HttpRequestMessage(HttpMethod.Head, path);
+
+        var answer = await api.Read.SendAsync(head);
+
+        Assert.Equal((status, ""), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));
+        Assert.NotNull(answer.Content.Headers.ContentType);
+    }
+
+    [Theory]
     [InlineData("domain", 400, "invalid-value")]
     [InlineData("overload", 429, "overloaded")]
     [InlineData("bug", 500, "internal-error")]
