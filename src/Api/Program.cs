@@ -57,6 +57,7 @@ public partial class Program
 
         var app = builder.Build();
         app.UseErrors();
+        app.UseHeadAsGet();
         app.UseDashboard();
         app.UseDocs();
         app.UseClientIdsInPaths();

@@ -7,19 +7,12 @@ internal sealed class ApiException(Problem problem, Exception? cause = null) : E
 
     public static ApiException NotFound(string detail, string? hint = null) => new(new(404, "not-found", "Not Found") { Detail = detail, Hint = hint });
 
-    public static ApiException Conflict(string detail, string? hint = null) => new(new(409, "conflict", "Conflict") { Detail = detail, Hint = hint });
-
     /// <summary>The caller's <c>If-Match</c> names a version that is no longer the current one.</summary>
     public static ApiException PreconditionFailed(string detail) =>
         new(new(412, "precondition-failed", "Precondition Failed") { Detail = detail, Parameter = "If-Match", Hint = "Read it again and send its ETag as If-Match." });
 
     public static ApiException PreconditionRequired(string detail) =>
         new(new(428, "precondition-required", "Precondition Required") { Detail = detail, Parameter = "If-Match", Hint = "Read it first and send its ETag as If-Match." });
-
-    public static ApiException TooLarge(string detail, string? hint = null) => new(new(413, "too-large", "Content Too Large") { Detail = detail, Hint = hint });
-
-    public static ApiException UnsupportedMediaType(string detail, string? hint = null) =>
-        new(new(415, "unsupported-media-type", "Unsupported Media Type") { Detail = detail, Parameter = "Content-Type", Hint = hint });
 
     public static ApiException BadRequest(string code, string detail, string? parameter = null, string? hint = null) =>
         new(Problem.BadRequest(code, detail, parameter, hint));

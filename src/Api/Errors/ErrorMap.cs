@@ -22,8 +22,8 @@ internal sealed partial class ErrorMap(ILogger<ErrorMap> logger) : IExceptionHan
         DomainException refused => Problem.BadRequest("invalid-value", refused.Message, refused.Parameter),
         OverloadedException overloaded => new(429, "overloaded", "Too Many Requests")
         {
-            Detail = "More work is waiting than can be taken in; nothing of this request was kept.",
-            Hint = "Send it again after the time in Retry-After.",
+            Detail = "More work is waiting than can be taken in; not everything of this request was taken.",
+            Hint = "Send all of it again after the time in Retry-After; what was taken already is not taken twice.",
             RetryAfter = overloaded.RetryAfter,
         },
         BadHttpRequestException { InnerException: JsonException json } => BodyMistakes.From(json.Message),

@@ -29,9 +29,17 @@ internal sealed class KnownQueryOnly(IModelMetadataProvider metadata) : IResourc
         if (query.Count == 0) return;
 
         var known = actions.GetOrAdd(context.ActionDescriptor, Describe);
-        foreach (var key in query.Keys)
+        if (known.Prefixes.Contains("")) return;
+
+        foreach (var (key, values) in query)
         {
-            if (known.Names.Contains(key) || known.Prefixes.Any(prefix => key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))) continue;
+            if (known.Names.Contains(key) || known.Prefixes.Any(prefix => key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
+            {
+                if (!values.ToString().Contains('\0')) continue; // it would end SQL's patterns, and let everything pass
+
+                context.Result = Problem.BadRequest("invalid-value", $"'{key}' holds U+0000, which no id and no text has.", key, "Leave out %00.").AsResult();
+                return;
+            }
 
             var takes = known.Names.Order(StringComparer.Ordinal).Concat(known.Prefixes.Select(prefix => prefix + "<name>")).ToList();
             context.Result = Problem.BadRequest(

@@ -19,8 +19,8 @@ internal sealed record Problem(int Status, string Code, string Title)
 
     public static readonly Problem Unexpected = new(500, "internal-error", "Internal Server Error")
     {
-        Detail = "Something went wrong on our side; nothing of this request was kept.",
-        Hint = "Send it again. If it stays so, look for the request id in the service's log.",
+        Detail = "Something went wrong on our side; not everything of this request was taken.",
+        Hint = "Send all of it again; repeating is harmless. If it stays so, look for the request id in the service's log.",
     };
 
     public static readonly Problem IssuerUnreachable = new(503, "issuer-unreachable", "Service Unavailable")

@@ -46,10 +46,12 @@ internal static class CredentialsFile
         }
     }
 
-    public static List<TokenOptions> Read(string path)
+    /// <param name="openToOthers">Whether others than its owner can read it.</param>
+    public static List<TokenOptions> Read(string path, out bool openToOthers)
     {
         try
         {
+            openToOthers = IsOpenToOthers(path);
             var tokens = JsonSerializer.Deserialize<Content>(File.ReadAllBytes(path), Json)?.Tokens ?? [];
             tokens.RemoveAll(token => token is null);
             var mistakes = TokenOptions.Mistakes(tokens, $"{path}: tokens", jwtIsConfigured: false).ToList();
@@ -74,7 +76,7 @@ internal static class CredentialsFile
         return file.Exists ? new(true, file.LastWriteTimeUtc, file.Length) : default;
     }
 
-    public static bool IsOpenToOthers(string path) =>
+    private static bool IsOpenToOthers(string path) =>
         !OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & ~(OwnerOnly | UnixFileMode.UserExecute)) != UnixFileMode.None;
 
     // 32 random bytes; hexadecimal passes through every shell, header and URL-minded tool untouched.

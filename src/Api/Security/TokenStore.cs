@@ -1,7 +1,6 @@
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 
 namespace WebhookService.Api.Security;
@@ -74,7 +73,7 @@ internal sealed partial class TokenStore : IDisposable
                 current = Load(mayGenerate: false);
                 if (!current.SameTokensAs(before)) Replaced(current.Entries.Length);
             }
-            catch (OptionsValidationException mistake)
+            catch (Exception mistake) // whatever it is: thrown on a timer it would end the process
             {
                 // Remembering the stamp keeps one broken edit from being reported every two seconds.
                 if (before.File is { } file) current = before with { File = file with { Stamp = CredentialsFile.StampOf(file.Path) } };
@@ -91,8 +90,8 @@ internal sealed partial class TokenStore : IDisposable
         var path = Path.GetFullPath(options.CredentialsFile);
         if (mayGenerate) JustGenerated = CredentialsFile.GenerateIfMissing(path);
         var stamp = CredentialsFile.StampOf(path);
-        var tokens = CredentialsFile.Read(path);
-        if (CredentialsFile.IsOpenToOthers(path)) OpenToOthers(path);
+        var tokens = CredentialsFile.Read(path, out var openToOthers);
+        if (openToOthers) OpenToOthers(path);
         return new(options, tokens, new(path, stamp));
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using WebhookService.Api.Json;
+using WebhookService.Application.Common;
 
 namespace WebhookService.Api.Sessions;
 
@@ -34,6 +35,9 @@ public sealed class SessionResponse
     public int? KeepAliveSeconds { get; init; }
     public bool? CleanStart { get; init; }
     public long? ExpirySeconds { get; init; }
+
+    /// <summary>What else the broker said of the connection, an object in its words; `{"truncated":true}` where that was too much to keep.</summary>
+    public RawJson? Details { get; init; }
     public required SessionCountersResponse Counters { get; init; }
 }
 

@@ -21,6 +21,10 @@ internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
 {
     private const int LongestName = 100;
 
+    /// <summary>In characters. Every session keeps its own: what is larger is dropped.</summary>
+    private const int MostDetails = 4096;
+    private const string TruncatedDetails = """{"truncated":true}""";
+
     private static readonly FrozenSet<string> Documented = FrozenSet.Create(
         "client.connect", "client.connack", "client.connected", "client.disconnected", "client.ping", "client.subscribe", "client.unsubscribe",
         "client.check_acl_complete", "client.check_authz_complete", "client.check_authn_complete",
@@ -83,7 +87,7 @@ internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
             KeepAliveSeconds = fields.Integer(EmqxField.KeepAlive, 65_535),
             CleanStart = fields.Flag(EmqxField.CleanStart),
             ExpirySeconds = fields.Seconds(EmqxField.Expiry), // seconds here; milliseconds in connack and ping, where we leave it alone
-            More = fields.Others(),
+            More = fields.Others() is { } more ? more.Length <= MostDetails ? more : TruncatedDetails : null,
         };
         return new(fields.Client(), fields.Text(EmqxField.Node) ?? "", fields.Time(EmqxField.ConnectedAt), peer?.Name, details, webhook.ReceivedAt);
     }

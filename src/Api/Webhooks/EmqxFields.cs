@@ -187,6 +187,7 @@ internal sealed class EmqxFields
         var number = Number(slots[(int)field]) ?? throw Wrong(field, "a Unix time");
         var ms = number switch
         {
+            < 0 => number, // before all times that are believed, and times 1000 perhaps too large for a number
             < 100_000_000_000m => number * 1000,
             < 100_000_000_000_000m => number,
             _ => number / 1000,

@@ -6,6 +6,8 @@ namespace WebhookService.Api.Webhooks;
 /// <summary>EMQX 3.x to 6.x: rule actions, the 4.x plugin, NanoMQ; one event a body, or an array of them.</summary>
 internal sealed class EmqxSource : IWebhookSource
 {
+    private static readonly Mistake NoObject = new("An element of the array is no JSON object.");
+
     public string Kind => WebhookSources.Emqx;
 
     public Translation Translate(Webhook webhook)
@@ -30,7 +32,7 @@ internal sealed class EmqxSource : IWebhookSource
 
     private static Element Translate(Webhook webhook, ReadOnlyMemory<byte> json)
     {
-        if (FirstOf(json.Span) is not (byte)'{') return new(json, null, new("An element of the array is no JSON object."));
+        if (FirstOf(json.Span) is not (byte)'{') return new(json, null, NoObject);
         var told = new EmqxEvent(webhook, EmqxFields.Read(json));
         try
         {

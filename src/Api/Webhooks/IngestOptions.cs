@@ -1,6 +1,9 @@
+using System.Collections.Frozen;
 using System.ComponentModel.DataAnnotations;
+using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Options;
+using WebhookService.Domain;
 
 namespace WebhookService.Api.Webhooks;
 
@@ -51,6 +54,10 @@ internal sealed partial class IngestOptionsCheck(IEnumerable<IWebhookSource> kin
     /// <summary>Paths of their own, see <see cref="WebhookController"/>.</summary>
     private static readonly string[] Taken = ["publishHook", "eventHook"];
 
+    /// <summary>First words of our own event types. A source's events begin with its name, and are not to pass for ours.</summary>
+    private static readonly FrozenSet<string> OwnWords = typeof(EventNameAttribute).Assembly.GetTypes()
+        .Select(type => type.GetCustomAttribute<EventNameAttribute>()?.Name.Split('.')[0]).OfType<string>().ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
     public ValidateOptionsResult Validate(string? name, IngestOptions options)
     {
         var mistakes = new List<string>();
@@ -60,6 +67,8 @@ internal sealed partial class IngestOptionsCheck(IEnumerable<IWebhookSource> kin
                 mistakes.Add($"Ingest:Sources:{source}: a name is made of letters and digits, joined by single '-' or '_', and has at most 64.");
             if (Taken.Contains(source, StringComparer.OrdinalIgnoreCase))
                 mistakes.Add($"Ingest:Sources:{source}: /webhook/{source} is the path of EMQX tutorials; choose another name.");
+            if (OwnWords.Contains(source))
+                mistakes.Add($"Ingest:Sources:{source}: '{source}.…' are event types of the service's own; choose another name.");
             if (kinds.All(kind => kind.Kind != of.Kind))
                 mistakes.Add($"Ingest:Sources:{source}:Kind is '{of.Kind}'; known are {string.Join(", ", kinds.Select(kind => kind.Kind).Order(StringComparer.Ordinal))}.");
             var found = new List<ValidationResult>();

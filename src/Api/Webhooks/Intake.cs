@@ -17,8 +17,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     /// <summary>So many elements of an array are on their way at once: enough for one large transaction, too few to fill the queue.</summary>
     private const int Window = 512;
 
-    /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
-    private const int KeptSingly = 100;
+    private static readonly Mistake FailedMistake = new("The service failed to process it; the log says why.");
 
     /// <summary>Takes a webhook in. It can't be cancelled: a sender that hung up will send again, and then hears "duplicate".</summary>
     /// <exception cref="OverloadedException">Not everything was taken; the sender should send it again.</exception>
@@ -62,32 +61,72 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
     {
         var found = sources.Get(source);
-        switch (found.Kind.Translate(new Webhook(found.Name, found.Options, headers, body, receivedAt)))
+        Translation translation;
+        try
+        {
+            translation = found.Kind.Translate(new Webhook(found.Name, found.Options, headers, body, receivedAt));
+        }
+        catch (Exception fault) // whatever it is: no mistake of ours may lose a body
+        {
+            Unread(fault);
+            return;
+        }
+
+        switch (translation)
         {
             case Translation.Understood said:
-                foreach (var elements in said.Elements.Chunk(Window)) await SendAsync(found.Name, elements, result);
+                using (var elements = said.Elements.GetEnumerator())
+                {
+                    var some = new List<Element>(Window);
+                    do
+                    {
+                        some.Clear();
+                        if (Read(elements, some) is { } fault) Unread(fault);
+                        await SendAsync(found.Name, some, result);
+                    }
+                    while (some.Count == Window);
+                }
                 break;
             case Translation.Malformed whole:
-                result.Mistakes.Add(Encoded(headers) is { } encoded
-                    ? new(body, RefusalCodes.UnsupportedMediaType, encoded)
-                    : new(body, IsNoJson(contentType) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake));
+                if (Encoded(headers) is { } encoded) result.Refuse(body, RefusalCodes.UnsupportedMediaType, encoded);
+                else result.Refuse(body, IsNoJson(contentType) && !LooksLikeJson(body) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake);
                 break;
             case Translation.Refused refused:
                 throw new ApiException(new(401, "not-genuine", "Unauthorized") { Detail = refused.Reason });
         }
+
+        void Unread(Exception fault)
+        {
+            NotRead(fault, found.Name);
+            result.Refuse(body, RefusalCodes.Failed, FailedMistake);
+        }
+    }
+
+    /// <summary>Fills the window. What the translator failed at ends the elements, and is the answer.</summary>
+    private static Exception? Read(IEnumerator<Element> elements, List<Element> some)
+    {
+        try
+        {
+            while (some.Count < Window && elements.MoveNext()) some.Add(elements.Current);
+            return null;
+        }
+        catch (Exception fault)
+        {
+            return fault;
+        }
     }
 
     /// <summary>Sends in order; the writer keeps that order. One element that fails stops no other.</summary>
-    private async Task SendAsync(string source, Element[] elements, IntakeResult result)
+    private async Task SendAsync(string source, List<Element> elements, IntakeResult result)
     {
-        var sent = new Task<Outcome>?[elements.Length];
-        for (var i = 0; i < elements.Length; i++)
+        var sent = new Task<Outcome>?[elements.Count];
+        for (var i = 0; i < elements.Count; i++)
             if (elements[i].Command is { } command) sent[i] = SendAsync(command);
 
         OverloadedException? overload = null;
-        for (var i = 0; i < elements.Length; i++)
+        for (var i = 0; i < elements.Count; i++)
         {
-            if (elements[i].Mistake is { } mistake) result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Malformed, mistake));
+            if (elements[i].Mistake is { } mistake) result.Refuse(elements[i].Bytes, RefusalCodes.Malformed, mistake);
             else if (sent[i] is not { } answer) result.Ignored++;
             else
             {
@@ -104,12 +143,12 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
                 }
                 catch (DomainException refused)
                 {
-                    result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Malformed, new(refused.Message, refused.Parameter)));
+                    result.Refuse(elements[i].Bytes, RefusalCodes.Malformed, new(refused.Message, refused.Parameter));
                 }
                 catch (Exception fault) when (fault is not OperationCanceledException)
                 {
                     Failed(fault, elements[i].Command!.GetType().Name);
-                    result.Mistakes.Add(new(elements[i].Bytes, RefusalCodes.Failed, new("The service failed to process it; the log says why.")));
+                    result.Refuse(elements[i].Bytes, RefusalCodes.Failed, FailedMistake);
                 }
             }
         }
@@ -120,8 +159,8 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
 
     private async Task KeepAsync(string source, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
     {
-        foreach (var one in result.Mistakes) metrics.Quarantined(source, one.Code);
-        IReadOnlyList<RefusedPart> kept = result.Mistakes.Count <= KeptSingly ? result.Mistakes : [result.Mistakes[0] with { Bytes = body }];
+        IReadOnlyList<RefusedPart> kept = result.Refused <= IntakeResult.KeptSingly ? result.Mistakes : [result.Mistakes[0] with { Bytes = body }];
+        foreach (var one in kept) metrics.Quarantined(source, one.Code);
         result.Quarantined.AddRange(await Task.WhenAll(kept.Select(one => mediator.Send(
             new QuarantineBody(source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
             CancellationToken.None))));
@@ -135,6 +174,9 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             ? null
             : new($"The body comes with Content-Encoding '{encoding}'; encoded bodies are not read here.", HeaderNames.ContentEncoding);
     }
+
+    private static bool LooksLikeJson(ReadOnlyMemory<byte> body) =>
+        RawJson.WithoutMark(body).Span.TrimStart(" \t\r\n"u8) is [(byte)'{' or (byte)'[', ..];
 
     /// <summary>Types that can't be JSON. All others may be: brokers and proxies send odd ones, or none.</summary>
     private static bool IsNoJson(string? contentType)
@@ -158,11 +200,19 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
 
     [LoggerMessage(LogLevel.Error, "{Command} failed; the body it came from is in quarantine")]
     private partial void Failed(Exception fault, string command);
+
+    [LoggerMessage(LogLevel.Error, "Reading a webhook of source {Source} failed; its body is in quarantine")]
+    private partial void NotRead(Exception fault, string source);
 }
 
 /// <summary>What became of a webhook's elements.</summary>
 internal sealed class IntakeResult
 {
+    /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
+    public const int KeptSingly = 100;
+
+    private readonly List<RefusedPart> mistakes = [];
+
     /// <summary>News, also such as a later fact has overtaken.</summary>
     public int Accepted { get; set; }
 
@@ -172,13 +222,22 @@ internal sealed class IntakeResult
     /// <summary>Valid, but nothing to keep.</summary>
     public int Ignored { get; set; }
 
-    /// <summary>What nothing could be made of, each with its own bytes.</summary>
-    public List<RefusedPart> Mistakes { get; } = [];
+    /// <summary>How many elements nothing could be made of.</summary>
+    public int Refused { get; private set; }
 
-    /// <summary>The numbers of <see cref="Mistakes"/> in quarantine.</summary>
+    /// <summary>The first <see cref="KeptSingly"/> of them, each with its own bytes.</summary>
+    public IReadOnlyList<RefusedPart> Mistakes => mistakes;
+
+    /// <summary>The numbers in quarantine of what was kept of them.</summary>
     public List<long> Quarantined { get; } = [];
 
     public int Taken => Accepted + Duplicates + Ignored;
+
+    public void Refuse(ReadOnlyMemory<byte> bytes, string code, Mistake mistake)
+    {
+        Refused++;
+        if (mistakes.Count < KeptSingly) mistakes.Add(new(bytes, code, mistake));
+    }
 }
 
 /// <summary>Bytes that nothing could be made of. <paramref name="Code"/> is one of <see cref="RefusalCodes"/>.</summary>

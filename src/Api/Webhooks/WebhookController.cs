@@ -78,7 +78,7 @@ internal static class WebhookAnswers
     {
         if (result.Mistakes.Count == 0 || result.Taken > 0) return null;
 
-        var (first, more) = (result.Mistakes[0], result.Mistakes.Count - 1);
+        var (first, more) = (result.Mistakes[0], result.Refused - 1);
         var problem = first.Code switch
         {
             RefusalCodes.UnsupportedMediaType => new Problem(415, first.Code, "Unsupported Media Type")
@@ -112,7 +112,7 @@ internal static class WebhookAnswers
 
     public static async Task WriteAsync(HttpResponse response, IntakeResult result)
     {
-        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Mistakes is { Count: > 0 and var some } ? some : null);
+        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Refused is > 0 and var some ? some : null);
         var json = JsonSerializer.SerializeToUtf8Bytes(answer, WebhookJson.Default.WebhookAnswer);
         response.ContentType = "application/json";
         response.ContentLength = json.Length;

@@ -61,6 +61,9 @@ public sealed class SessionView
     public bool? CleanStart { get; init; }
     public long? ExpirySeconds { get; init; }
 
+    /// <summary>What else the broker said of the connection, as a JSON object in its words; null where it said nothing else.</summary>
+    public RawJson? Details { get; init; }
+
     /// <summary>What went through the session; null where its start was not seen.</summary>
     public long? MessagesPublished { get; init; }
     public long? MessagesDelivered { get; init; }

@@ -14,7 +14,7 @@ internal sealed class SessionQueries(Database database, TimeProvider time) :
     /// <summary>What a session carried is the difference of its device's counters; they were not seen at the start of one born closed.</summary>
     private const string SelectSessions = """
         SELECT s.session_no AS number, c.client_id, s.node, s.connected_at AS at, s.connected_at, s.end_at, s.end_reason AS reason, s.end_raw AS raw_reason, s.ended_by,
-          s.ip, s.port, s.protocol, s.protocol_version, s.username, s.keep_alive, s.clean_start, s.expiry, s.peer, s.opened,
+          s.ip, s.port, s.protocol, s.protocol_version, s.username, s.keep_alive, s.clean_start, s.expiry, s.more, s.peer, s.opened,
           coalesce(s.published_end, a.published, s.published_start) - s.published_start AS published,
           coalesce(s.delivered_end, a.delivered, s.delivered_start) - s.delivered_start AS delivered,
           coalesce(s.dropped_end, a.dropped, s.dropped_start) - s.dropped_start AS dropped
@@ -144,6 +144,7 @@ internal sealed class SessionQueries(Database database, TimeProvider time) :
         public int? KeepAlive { get; init; }
         public bool? CleanStart { get; init; }
         public long? Expiry { get; init; }
+        public string? More { get; init; }
         public string? Peer { get; init; }
         public bool Opened { get; init; }
         public long Published { get; init; }
@@ -183,6 +184,7 @@ internal sealed class SessionQueries(Database database, TimeProvider time) :
                 KeepAliveSeconds = KeepAlive,
                 CleanStart = CleanStart,
                 ExpirySeconds = Expiry,
+                Details = More is null ? null : new RawJson(More),
                 MessagesPublished = Opened ? Published : null,
                 MessagesDelivered = Opened ? Delivered : null,
                 MessagesDropped = Opened ? Dropped : null,

@@ -91,13 +91,16 @@ public sealed partial class KillTests : IDisposable
                 "--Security:Tokens:1:Token", ApiHost.ReadToken, "--Security:Tokens:1:Name", "reader", "--Security:Tokens:1:Scopes:0", "read",
             }) start.ArgumentList.Add(argument);
             var process = Process.Start(start)!;
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+            using var end = limit.Token.Register(process.Kill); // its output ends, and so does the wait
             while (await process.StandardOutput.ReadLineAsync() is { } line)
                 if (Listening().Match(line) is { Success: true } listening)
                 {
                     _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null); // else a full pipe would stop its log
                     return new ServiceProcess(process, new Uri(listening.Groups["address"].Value));
                 }
-            throw new InvalidOperationException($"The service ended before it listened, with code {process.ExitCode}.");
+            await process.WaitForExitAsync();
+            throw new InvalidOperationException($"The service ended before it listened, with code {process.ExitCode}{(limit.IsCancellationRequested ? ", after 60 seconds" : "")}.");
         }
 
         /// <summary>SIGKILL: no handler runs, nothing is flushed.</summary>

@@ -158,6 +158,24 @@ public sealed class Metrics : IDisposable
     }
 
     [Fact]
+    public async Task Webhooks_are_counted_by_what_became_of_them()
+    {
+        await using var api = await ApiHost.StartAsync();
+        const string connected = """{"event":"client.connected","clientid":"c","node":"n","connected_at":1767225600000}""";
+        foreach (var body in new[] { connected, connected, "broken" })
+        {
+            using var content = new StringContent(body);
+            await api.Ingest.PostAsync("/webhook", content);
+        }
+
+        var metrics = await api.Read.GetStringAsync("/metrics");
+
+        Assert.Contains("webhooks_received_total{event=\"client.connected\",outcome=\"applied\",source=\"emqx\"} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("webhooks_received_total{event=\"client.connected\",outcome=\"repeated\",source=\"emqx\"} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("webhooks_quarantined_total{code=\"malformed\",source=\"emqx\"} 1\n", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_port_of_their_own_serves_metrics_without_a_token_and_nothing_else()
     {
         var port = FreePort();

@@ -79,6 +79,16 @@ public sealed class EmqxOddBodiesTests
     }
 
     [Theory]
+    [InlineData(4_088, false)] // {"x":""} and so many letters
+    [InlineData(4_089, true)]
+    public void What_else_is_said_of_a_connection_is_kept_up_to_a_bound(int letters, bool truncated)
+    {
+        var details = Emqx<RecordClientConnected>($$"""{"event":"client.connected","clientid":"c","x":"{{new string('a', letters)}}"}""").Details;
+
+        Assert.Equal(truncated ? """{"truncated":true}""" : $$"""{"x":"{{new string('a', letters)}}"}""", details.More);
+    }
+
+    [Theory]
     [InlineData(""" "event":"client.connected" """, "clientid")]
     [InlineData(""" "event":"client.connected","clientid":"" """, "clientid")]
     [InlineData(""" "event":"client.connected","clientid":null """, "clientid")]
@@ -91,6 +101,8 @@ public sealed class EmqxOddBodiesTests
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":-1 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":7258118400000 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","connected_at":1e400 """, "connected_at")]
+    [InlineData(""" "event":"client.connected","clientid":"c","connected_at":-7.9e28 """, "connected_at")]
+    [InlineData(""" "event":"client.connected","clientid":"c","connected_at":7.9e28 """, "connected_at")]
     [InlineData(""" "event":"client.connected","clientid":"c","keepalive":65536 """, "keepalive")]
     [InlineData(""" "event":"client.connected","clientid":"c","keepalive":{} """, "keepalive")]
     [InlineData(""" "event":"client.connected","clientid":"c","peername":"1.2.3.4:99999" """, "peername")]

@@ -11,6 +11,12 @@ public sealed class IngestOptionsTests
     [InlineData("bad name", "json", "plain", "a name is made of")]
     [InlineData("-x", "json", "plain", "a name is made of")]
     [InlineData("PublishHook", "emqx", "plain", "path of EMQX tutorials")]
+    [InlineData("device", "json", "plain", "Ingest:Sources:device: 'device.…' are event types")]
+    [InlineData("Message", "json", "plain", "Ingest:Sources:Message:")]
+    [InlineData("session", "emqx", "plain", "Ingest:Sources:session:")]
+    [InlineData("subscription", "json", "plain", "Ingest:Sources:subscription:")]
+    [InlineData("delivery", "json", "plain", "Ingest:Sources:delivery:")]
+    [InlineData("devices", "json", "plain", null)]
     [InlineData("x", "carrier-pigeon", "plain", "known are emqx, json")]
     [InlineData("x", "emqx", "rot13", "PayloadEncoding knows")]
     public void A_source_that_cannot_work_is_told_at_the_start(string name, string kind, string encoding, string? mistake)

@@ -24,9 +24,7 @@ public sealed class IntakeTests
 
     public IntakeTests()
     {
-        var sources = new WebhookSources(Options.Create(new IngestOptions()), [new EmqxSource(), new JsonSource()]);
-        var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
-        intake = new Intake(mediator, sources, new ServiceMetrics(meters), NullLogger<Intake>.Instance);
+        intake = With(new EmqxSource(), new JsonSource());
         mediator.Send(Arg.Do<QuarantineBody>(kept.Add), Arg.Any<CancellationToken>()).Returns(_ => 40 + kept.Count);
         Answering<RecordClientConnected>(Outcome.Applied);
         Answering<RecordClientDisconnected>(Outcome.Overtaken);
@@ -92,7 +90,7 @@ public sealed class IntakeTests
 
         var result = await TakeAsync(body);
 
-        Assert.Equal((5_000, body), (result.Mistakes.Count, Encoding.UTF8.GetString(Assert.Single(kept).Body)));
+        Assert.Equal((5_000, 100, body), (result.Refused, result.Mistakes.Count, Encoding.UTF8.GetString(Assert.Single(kept).Body)));
     }
 
     [Fact]
@@ -104,6 +102,47 @@ public sealed class IntakeTests
 
         Assert.Equal((0, body), (result.Taken, Encoding.UTF8.GetString(Assert.Single(kept).Body)));
         await mediator.DidNotReceive().Send(Arg.Any<RecordClientConnected>(), Arg.Any<CancellationToken>());
+    }
+
+    [Fact]
+    public async Task Beyond_a_hundred_mistakes_are_counted_and_no_longer_described()
+    {
+        var body = Encoding.UTF8.GetBytes($"[{string.Join(',', Enumerable.Repeat("1", 500_000))}]");
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        var result = await intake.TakeAsync("emqx", new HeaderDictionary(), null, body, Arrival);
+
+        Assert.Equal(500_000, result.Refused);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 * body.Length);
+    }
+
+    [Theory]
+    [InlineData("""[{"event":"client.connected","clientid":"c"},{"event":]""")]
+    [InlineData(" \n{\"event\":")]
+    [InlineData("\uFEFF[")]
+    public async Task What_looks_like_JSON_is_malformed_whatever_it_calls_itself(string body)
+    {
+        Assert.Equal("malformed", Assert.Single((await TakeAsync(body, "application/x-www-form-urlencoded")).Mistakes).Code);
+    }
+
+    [Fact]
+    public async Task A_body_on_which_its_translator_fails_is_kept()
+    {
+        var result = await With(new Translator(() => throw new OverflowException("a bug"))).TakeAsync("emqx", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival);
+
+        Assert.Equal(("failed", 1, "{}"), (Assert.Single(kept).Code, result.Refused, Encoding.UTF8.GetString(kept[0].Body)));
+        Assert.DoesNotContain("a bug", kept[0].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_on_whose_third_element_its_translator_fails_is_kept_whole_and_the_first_two_taken()
+    {
+        var kind = new Translator(() => new Translation.Understood(Enumerable.Range(0, 4).Select(number =>
+            number == 2 ? throw new OverflowException("a bug") : new Element(default, Assert.IsType<RecordClientConnected>(Elements(Emqx(Connected(number)))[0].Command)))));
+
+        var result = await With(kind).TakeAsync("emqx", new HeaderDictionary(), null, "[1,2,3,4]"u8.ToArray(), Arrival);
+
+        Assert.Equal(("failed", 2, "[1,2,3,4]"), (Assert.Single(kept).Code, result.Accepted, Encoding.UTF8.GetString(kept[0].Body)));
     }
 
     [Theory]
@@ -197,6 +236,12 @@ public sealed class IntakeTests
         await mediator.Received().Send(Arg.Any<RecordClientConnected>(), CancellationToken.None);
     }
 
+    private Intake With(params IWebhookSource[] kinds)
+    {
+        var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
+        return new(mediator, new WebhookSources(Options.Create(new IngestOptions()), kinds), new ServiceMetrics(meters), NullLogger<Intake>.Instance);
+    }
+
     private Task<IntakeResult> TakeAsync(string body, string? contentType = "text/odd") =>
         intake.TakeAsync("emqx", new HeaderDictionary(), contentType, Encoding.UTF8.GetBytes(body), Arrival);
 
@@ -208,4 +253,11 @@ public sealed class IntakeTests
     private static QuarantinedBody Quarantined(string body) => new(
         new QuarantinedView { Id = 7, ReceivedAt = Arrival, Source = "emqx", Code = "malformed", Reason = "?", Bytes = body.Length, Truncated = false, Attempts = 0 },
         Encoding.UTF8.GetBytes(body));
+
+    private sealed class Translator(Func<Translation> translate) : IWebhookSource
+    {
+        public string Kind => "emqx";
+
+        public Translation Translate(Webhook webhook) => translate();
+    }
 }

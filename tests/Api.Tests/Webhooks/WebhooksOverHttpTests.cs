@@ -220,14 +220,30 @@ public sealed class WebhooksOverHttpTests(ApiHost api) : IClassFixture<ApiHost>
     public async Task A_sender_that_hangs_up_before_the_answer_is_taken_all_the_same()
     {
         var body = ConnectedBody();
+        var client = System.Text.Json.JsonElement.Parse(body).GetProperty("clientid").GetString();
         using (var socket = new TcpClient { LingerState = new LingerOption(true, 0) })
         {
             await socket.ConnectAsync(IPAddress.Loopback, api.Address.Port);
             await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST /webhook HTTP/1.1\r\nHost: x\r\ntoken: {ApiHost.IngestToken}\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
-            await Task.Delay(200);
+            for (var tries = 0; tries < 500 && !await IsKnownAsync(); tries++) await Task.Delay(20);
         }
 
         Assert.Contains("\"duplicates\":1", await OkAsync(await PostAsync("/webhook", body)), StringComparison.Ordinal);
+
+        async Task<bool> IsKnownAsync() => (await api.Read.GetAsync($"/api/v1/devices/{client}")).StatusCode is HttpStatusCode.OK;
+    }
+
+    [Fact]
+    public async Task What_else_the_broker_said_of_a_connection_is_shown_with_the_session()
+    {
+        await OkAsync(await PostAsync("/webhook", """{"event":"client.connected","clientid":"detailed","connected_at":1767225600000,"conn_props":{"Receive-Maximum":20}}"""));
+        await OkAsync(await PostAsync("/webhook", """{"event":"client.connected","clientid":"plain","connected_at":1767225600000}"""));
+
+        var detailed = await (await api.Read.GetAsync("/api/v1/devices/detailed/sessions")).JsonAsync();
+        var plain = await (await api.Read.GetAsync("/api/v1/sessions?clientId=plain")).JsonAsync();
+
+        Assert.Equal("""{"conn_props":{"Receive-Maximum":20}}""", detailed["items"]![0]!["details"]?.ToJsonString());
+        Assert.True(plain["items"]![0]!.AsObject().TryGetPropertyValue("details", out var none) && none is null);
     }
 
     [Fact]

@@ -61,8 +61,9 @@ public sealed class GroupCommitTests
         await using var store = await AStore.OpenAsync(
             ("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:00.050"), ("Ingest:Queue:RetryAfter", "00:00:07"));
         using var gate = new ManualResetEventSlim();
-        var blocking = store.SendAsync(new WaitInTheWriter(gate));
-        await WaitUntil(() => store.Get<IIngestGauge>().QueueDepth == 0);
+        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var blocking = store.SendAsync(new WaitInTheWriter(gate, running));
+        await running.Task.WaitAsync(TimeSpan.FromSeconds(30));
         var waiting = store.SendAsync(Connected("waiting"));
 
         var refused = await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("refused")));
@@ -125,12 +126,6 @@ public sealed class GroupCommitTests
 
     private static IReadOnlyList<string> Journal(AStore store) =>
         store.Query<string>("SELECT name FROM journal JOIN event_types USING (type_no) ORDER BY seq");
-
-    private static async Task WaitUntil(Func<bool> holds)
-    {
-        for (var i = 0; i < 500 && !holds(); i++) await Task.Delay(10);
-        Assert.True(holds());
-    }
 }
 
 internal sealed record ConnectAndFail(ClientId Client) : ICommand;
@@ -144,12 +139,13 @@ internal sealed class ConnectAndFailHandler(IDeviceRepository devices) : IComman
     }
 }
 
-internal sealed record WaitInTheWriter(ManualResetEventSlim Gate) : ICommand;
+internal sealed record WaitInTheWriter(ManualResetEventSlim Gate, TaskCompletionSource Running) : ICommand;
 
 internal sealed class WaitInTheWriterHandler : ICommandHandler<WaitInTheWriter>
 {
     public Task<Outcome> Handle(WaitInTheWriter command, CancellationToken cancellationToken)
     {
+        command.Running.TrySetResult();
         command.Gate.Wait(TimeSpan.FromSeconds(30), cancellationToken);
         return Task.FromResult(Outcome.Applied);
     }
