@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Options;
 using WebhookService.Api.Dashboard;
 using WebhookService.Api.Demo;
 using WebhookService.Api.Devices;
@@ -23,9 +22,9 @@ public partial class Program
             await app.RunAsync();
             return 0;
         }
-        catch (OptionsValidationException mistakes)
+        catch (Exception failure) when (StartMistake.Of(failure) is { } sentence)
         {
-            await Console.Error.WriteLineAsync($"The service does not start, because its configuration has mistakes:\n  {string.Join("\n  ", mistakes.Failures)}");
+            await Console.Error.WriteLineAsync(sentence);
             return 1;
         }
     }
@@ -53,9 +52,11 @@ public partial class Program
         builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddDevices();
         builder.Services.AddControllers();
+        builder.Services.HushHost();
         configure?.Invoke(builder);
 
         var app = builder.Build();
+        app.UnhushWhenStarted();
         app.UseErrors();
         app.UseHeadAsGet();
         app.UseDashboard();

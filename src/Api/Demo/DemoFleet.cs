@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace WebhookService.Api.Demo;
 
 /// <summary>An invented fleet of some forty devices behind a two-node EMQX 5.8, as its webhooks would tell it: meters and trucks that
-/// publish, valves that take orders, services that subscribe; some lost hours ago, some flapping. Bodies come a little out of order,
+/// publish, valves that take orders, services that subscribe; some lost hours ago, one flapping, one whose connection was never reported. Bodies come a little out of order,
 /// and now and then twice, as they do from real brokers. The same seed and clock give the same fleet to the byte.</summary>
 internal sealed class DemoFleet
 {
@@ -39,6 +39,7 @@ internal sealed class DemoFleet
         public int KeepAlive { get; init; } = 60;
         public int ExpirySeconds { get; init; }
         public bool Flaps { get; init; }
+        public bool ReportLost { get; init; }   // of the connection it has: only its messages tell that it is there
         public (string Filter, int Qos)[] Filters { get; init; } = [];
         public string? GoneSince { get; init; }   // the reason of a device that was lost before the demo began
         public List<Message> Queue { get; } = [];
@@ -85,7 +86,7 @@ internal sealed class DemoFleet
     {
         for (var i = 1; i <= 16; i++)
         {
-            Add($"meter-{i:0000}", "meters", Kind.Meter, keepAlive: 120, expiry: 3600, flaps: i is 5 or 11,
+            Add($"meter-{i:0000}", "meters", Kind.Meter, keepAlive: 120, expiry: 3600, reportLost: i is 8,
                 gone: i switch { 3 => "keepalive_timeout", 9 => "tcp_closed", 14 => "normal", _ => null });
         }
 
@@ -108,7 +109,7 @@ internal sealed class DemoFleet
         Add("alarm-desk", "services", Kind.Service, protocol: 4, filters: [("site/+/+/alarm", 2)]);
         Add("dispatcher", "services", Kind.Service, filters: [("fleet/#", 0), ("cmd/+/result", 1)]);
 
-        void Add(string id, string? username, Kind kind, int protocol = 5, int keepAlive = 60, int expiry = 0, bool flaps = false,
+        void Add(string id, string? username, Kind kind, int protocol = 5, int keepAlive = 60, int expiry = 0, bool flaps = false, bool reportLost = false,
             string? gone = null, (string, int)[]? filters = null)
         {
             var site = 1 + (devices.Count % 5);
@@ -121,6 +122,7 @@ internal sealed class DemoFleet
                 KeepAlive = keepAlive,
                 ExpirySeconds = expiry,
                 Flaps = flaps,
+                ReportLost = reportLost,
                 GoneSince = gone,
                 Filters = filters ?? [],
                 Reading = Between(20_000, 90_000),
@@ -131,7 +133,7 @@ internal sealed class DemoFleet
     private void PlanHistory(Device device)
     {
         var at = start - Between(24 * Hour, 30 * Hour);
-        for (var earlier = Between(0, device.Flaps ? 8 : 3); earlier > 0; earlier--)
+        for (var earlier = Between(device.ReportLost ? 1 : 0, device.Flaps ? 8 : 3); earlier > 0; earlier--)
         {
             var connected = at;
             At(connected, () => Connect(device));
@@ -140,15 +142,28 @@ internal sealed class DemoFleet
             at += Between(10 * Second, 20 * Minute);
         }
 
+        if (device.Flaps)
+        {
+            at = start - (8 * Minute);
+            for (var again = 8; again > 0; again--)
+            {
+                At(at, () => Connect(device));
+                at += Between(20 * Second, 40 * Second);
+                At(at, () => Disconnect(device, Pick(UncleanReasons)));
+                at += Between(5 * Second, 15 * Second);
+            }
+        }
+
         // Services are there before the devices whose messages they want.
         var last = device switch
         {
             { Kind: Kind.Service } => start - (7 * Hour),
+            { Flaps: true } => start - (30 * Second),
             { GoneSince: not null } => start - Between(4 * Hour, 6 * Hour),
             _ => start - Between(5 * Minute, 4 * Hour),
         };
-        At(last, () => Connect(device));
-        At(last + Between(Second, 4 * Minute), () => Speak(device));
+        At(last, () => Connect(device, told: !device.ReportLost));
+        At(last + Between(Second, device.Flaps ? 30 * Second : 4 * Minute), () => Speak(device));
 
         if (device.GoneSince is { } reason)
             At(start - Between(2 * Minute, 3 * Hour), () => Disconnect(device, reason));
@@ -161,7 +176,7 @@ internal sealed class DemoFleet
     {
         if (device.ConnectedAt is null)
             Connect(device);
-        else if (device.Flaps ? Chance(35) : device.Kind is not Kind.Service && Chance(2))
+        else if (device.Flaps ? Chance(35) : device is { Kind: not Kind.Service, ReportLost: false } && Chance(2))
             Part(device);
         else
             Speak(device);
@@ -233,7 +248,7 @@ internal sealed class DemoFleet
         }
     }
 
-    private void Connect(Device device)
+    private void Connect(Device device, bool told = true)
     {
         if (device.ConnectedAt is not null) return;
 
@@ -241,6 +256,8 @@ internal sealed class DemoFleet
         device.Port = (int)Between(30_000, 60_000);
         device.ConnectedAt = now;
         device.HadSession = true;
+        if (!told) return;
+
         Post("client.connected", w =>
         {
             Client(w, device);

@@ -8,7 +8,7 @@ public interface IDemoSink
 }
 
 /// <summary>Gives the API and the dashboard something to show: an invented fleet that lives on without end, and beside it recordings
-/// of real brokers with fresh times, each broker's in a loop.</summary>
+/// of real brokers with fresh times, now and then.</summary>
 internal sealed partial class DemoPlayer(IDemoSink sink, TimeProvider time, ILogger<DemoPlayer> logger) : BackgroundService
 {
     private const int Seed = 20_260_101;
@@ -16,36 +16,40 @@ internal sealed partial class DemoPlayer(IDemoSink sink, TimeProvider time, ILog
     /// <summary>Nobody watches a demo wait for a keepalive to run out.</summary>
     public static readonly TimeSpan LongestGap = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan BetweenRecordings = TimeSpan.FromSeconds(15);
-
-    /// <summary>A storm is thousands of requests in two seconds: worth seeing, not all the time.</summary>
-    private static readonly TimeSpan BetweenStorms = TimeSpan.FromMinutes(3);
+    /// <summary>The recordings stay in the background: the fleet is what a visitor shall see first. Plain lifecycles all the time, the
+    /// scenarios with test clients by the dozen (takeovers, aborts) now and then, and a storm, thousands of requests in two seconds, rarely.</summary>
+    internal static IReadOnlyList<DemoTrack> Tracks { get; } =
+    [
+        new([.. Recording.Names.Where(IsLifecycle)], First: TimeSpan.FromMinutes(1), Pause: TimeSpan.FromMinutes(1)),
+        new([.. Recording.Names.Where(name => !IsLifecycle(name) && !IsStorm(name))], First: TimeSpan.FromMinutes(10), Pause: TimeSpan.FromMinutes(10)),
+        new([.. Recording.Names.Where(IsStorm)], First: TimeSpan.FromMinutes(5), Pause: TimeSpan.FromMinutes(30)),
+    ];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var (storms, calm) = (Recording.Names.Where(IsStorm), Recording.Names.Where(name => !IsStorm(name)));
-        var brokers = calm.GroupBy(name => name[..name.IndexOf('-', StringComparison.Ordinal)], StringComparer.Ordinal);
         Begins(Recording.Names.Count);
 
         Task[] tracks =
         [
             PlayAsync(DemoFleet.Bodies(Seed, time), stoppingToken),
-            .. brokers.Select(names => LoopAsync([.. names], BetweenRecordings, stoppingToken)),
-            .. storms.Select(name => LoopAsync([name], BetweenStorms, stoppingToken)),
+            .. Tracks.Select(track => LoopAsync(track, stoppingToken)),
         ];
         await foreach (var ended in Task.WhenEach(tracks)) await ended;   // none ends by itself: one that fails fails the demo
     }
 
     private static bool IsStorm(string name) => name.Contains("storm", StringComparison.Ordinal);
 
-    private async Task LoopAsync(string[] names, TimeSpan pause, CancellationToken cancellation)
+    private static bool IsLifecycle(string name) => name.Contains("lifecycle", StringComparison.Ordinal);
+
+    private async Task LoopAsync(DemoTrack track, CancellationToken cancellation)
     {
+        await Task.Delay(track.First, time, cancellation);
         while (true)
         {
-            foreach (var name in names)
+            foreach (var name in track.Names)
             {
-                await Task.Delay(pause, time, cancellation);
                 await PlayAsync(new Replay(Recording.Load(name), time.GetUtcNow(), LongestGap).Bodies(), cancellation);
+                await Task.Delay(track.Pause, time, cancellation);
             }
         }
     }
@@ -75,6 +79,11 @@ internal sealed partial class DemoPlayer(IDemoSink sink, TimeProvider time, ILog
     [LoggerMessage(LogLevel.Warning, "The demo could not deliver one webhook and goes on with the next")]
     private partial void Refused(Exception refusal);
 }
+
+/// <summary>Recordings that are played in turn, over and over.</summary>
+/// <param name="First">The wait before the first one.</param>
+/// <param name="Pause">The wait after each.</param>
+internal sealed record DemoTrack(IReadOnlyList<string> Names, TimeSpan First, TimeSpan Pause);
 
 /// <summary>Registers the demo. The host adds an <see cref="IDemoSink"/>.</summary>
 public static class DemoRegistration

@@ -20,7 +20,7 @@ public sealed class EventsController(IMediator mediator) : ControllerBase
 {
     /// <summary>
     /// Events after a sequence number, oldest first. Ask again with `after` = `next` for what follows; a page may be short or empty before all
-    /// is read, which is when `next` equals `head`.
+    /// is read, which is when `next` equals `head`. An `after` beyond `head` is refused (`after-beyond-head`): it belongs to a journal that was reset.
     /// </summary>
     [HttpGet("events")]
     [ProducesResponseType<EventsResponse>(StatusCodes.Status200OK, ListForms.Json, ListForms.NdJson, ListForms.Csv)]
@@ -48,15 +48,25 @@ public sealed class EventsController(IMediator mediator) : ControllerBase
             return new ListResult<EventView>(list, async (page, stop) =>
             {
                 var after = page.Cursor is null ? events.After : long.Parse(page.Cursor);
-                var part = await mediator.Send(events with { After = after, Limit = page.Limit }, stop);
+                var part = await ReadAsync(events with { After = after, Limit = page.Limit }, stop);
                 return new Page<EventView>(part.Items, part.Next < part.Head ? $"{part.Next}" : null);
             });
 
-        var found = await mediator.Send(events, cancellation);
+        var found = await ReadAsync(events, cancellation);
         Response.Headers.Vary = "Accept";
         Response.Headers.CacheControl = "no-store";
         if (found.Next < found.Head) Response.Headers.Link = $"<{PathOfNext(found.Next)}>; rel=\"next\"";
         return Ok(new EventsResponse(found.Items, $"{found.Next}", found.Head, found.Oldest));
+    }
+
+    /// <summary>Numbers are never given twice, so who has seen more than there is has followed another journal and would wait in vain.</summary>
+    private async Task<EventPage> ReadAsync(ListEvents events, CancellationToken cancellation)
+    {
+        var page = await mediator.Send(events, cancellation);
+        if (events.After <= page.Head) return page;
+
+        throw ApiException.BadRequest("after-beyond-head", $"'after' is {events.After}, but the journal ends at {page.Head}.", "after",
+            "The data of the service was reset or restored since: forget what was read before and begin again with after=0.");
     }
 
     private string PathOfNext(long after)

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace WebhookService.Api.Security;
 
 /// <summary>The tokens of a first start, one per scope.</summary>
-internal sealed record GeneratedCredentials(string Path, string Ingest, string Read);
+internal sealed record GeneratedCredentials(string Path, string Ingest, string Read, string Manage);
 
 /// <summary>Tells one version of a file from the next.</summary>
 internal readonly record struct FileStamp(bool Exists, DateTime WrittenAt, long Length);
@@ -36,8 +36,10 @@ internal static class CredentialsFile
         {
             CreateDirectory(Path.GetDirectoryName(path)!);
             return WriteNew(path, JsonSerializer.SerializeToUtf8Bytes(new Content(tokens), Json))
-                ? new(path, tokens.Single(t => t.Name == Scopes.Ingest).Token, tokens.Single(t => t.Name == Scopes.Read).Token)
+                ? new(path, Of(Scopes.Ingest), Of(Scopes.Read), Of(Scopes.Manage))
                 : null;
+
+            string Of(string scope) => tokens.Single(token => token.Name == scope).Token;
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {

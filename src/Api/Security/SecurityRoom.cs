@@ -128,8 +128,12 @@ internal static class FirstStart
             .Replace("//+", "//localhost", StringComparison.Ordinal).Replace("//*", "//localhost", StringComparison.Ordinal);
         return $$"""
 
-            No tokens are configured, so three were generated (scopes ingest, read, manage).
+            No tokens are configured, so three were generated, one per scope:
+              ingest  {{credentials.Ingest}}
+              read    {{credentials.Read}}
+              manage  {{credentials.Manage}}
             They are kept in {{credentials.Path}}, which only its owner can read; they are shown here this once.
+            The dashboard at {{reachable}} takes the one for read, or for manage.
 
             Tell it that a device connected, then ask for the devices:
               curl {{reachable}}/webhook/emqx -H 'Authorization: Bearer {{credentials.Ingest}}' -H 'Content-Type: application/json' -d '{"event":"client.connected","clientid":"first-device","username":"me","connected_at":'$(date +%s000)'}'
@@ -160,7 +164,7 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
             Problem.CredentialInvalid => $"{Realm}, error=\"invalid_token\"",
             _ => $"{Realm}, error=\"insufficient_scope\", scope=\"{problem.Parameter}\"",
         };
-        Refused(context.Request.Method, context.Connection.RemoteIpAddress, problem.Status, problem.Code, context.User.Identity?.Name);
+        Refused(context.Request.Method, context.Request.Path, context.Connection.RemoteIpAddress, problem.Status, problem.Code, Credential(context, problem));
         await problem.WriteAsync(context);
     }
 
@@ -214,6 +218,14 @@ internal sealed partial class RefusalAnswer(TokenStore tokens, ILogger<RefusalAn
         _ => "The token is not known here.",
     };
 
-    [LoggerMessage(LogLevel.Information, "Refused {Method} from {RemoteIp} with {Status} {Code} (credential {Name})")]
-    private partial void Refused(string method, System.Net.IPAddress? remoteIp, int status, string code, string? name);
+    private static string Credential(HttpContext context, Problem problem) => problem.Code switch
+    {
+        Problem.CredentialMissing => "no credential",
+        Problem.CredentialInvalid => "no credential that is known",
+        _ => $"credential {context.User.Identity?.Name ?? "without a name"}",
+    };
+
+    // The path without the query, which may hold anything.
+    [LoggerMessage(LogLevel.Information, "Refused {Method} {Path} from {RemoteIp} with {Status} {Code} ({Credential})")]
+    private partial void Refused(string method, PathString path, System.Net.IPAddress? remoteIp, int status, string code, string credential);
 }

@@ -71,10 +71,14 @@ internal static class RawJson
     public static ReadOnlyMemory<byte> WithoutMark(ReadOnlyMemory<byte> body) => body.Span.StartsWith("\uFEFF"u8) ? body[3..] : body;
 
     /// <summary>The sentence for a body that is no JSON.</summary>
-    public static string Describe(JsonException fault) =>
-        fault.Message.Contains("depth", StringComparison.Ordinal)
-            ? $"The body is nested deeper than {MaxDepth} levels."
-            : $"The body is not valid JSON (line {fault.LineNumber + 1}, byte {fault.BytePositionInLine + 1}).";
+    public static string Describe(JsonException fault)
+    {
+        // The reader tells its mistakes apart by their words alone; a body that is cut off leaves a depth, too.
+        if (fault.Message.Contains("maximum configured depth", StringComparison.Ordinal)) return $"The body is nested deeper than {MaxDepth} levels.";
+
+        var cutOff = fault.Message.Contains("reached end of data", StringComparison.Ordinal) || fault.Message.Contains("depth to be zero at the end", StringComparison.Ordinal);
+        return $"The body is not valid JSON{(cutOff ? ": it ends too early" : "")} (line {fault.LineNumber + 1}, byte {fault.BytePositionInLine + 1}).";
+    }
 
     public static bool NameIs(ref Utf8JsonReader reader, ReadOnlySpan<byte> name) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan, out _).Span.SequenceEqual(name) : reader.ValueSpan.SequenceEqual(name);

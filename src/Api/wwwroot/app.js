@@ -18,7 +18,7 @@ const routes = [
   { path: 'devices', page: devices, nav: 'Devices', more: device },
   { path: 'messages', page: messages, nav: 'Messages', more: message },
   { path: 'events', page: events, nav: 'Events' },
-  { path: 'quarantine', page: quarantine, nav: 'Quarantine' },
+  { path: 'quarantine', page: quarantine, nav: 'Quarantine', more: quarantine },
   { path: 'setup', page: setup, nav: 'Connect EMQX' },
 ];
 

@@ -8,6 +8,9 @@ namespace WebhookService.Infrastructure.Persistence;
 /// <summary>Opens connections to the SQLite file: one for the writer, pooled ones for readers, which see the last commit and block nobody (WAL).</summary>
 internal sealed class Database
 {
+    /// <summary>What to do where the file cannot be used.</summary>
+    public const string Choose = "Give Storage:ConnectionString a file that the service may write, such as \"Data Source=data/webhooks.db\".";
+
     private readonly string writing;
     private readonly string reading;
 
@@ -21,10 +24,10 @@ internal sealed class Database
 
     public Database(IOptions<StorageOptions> options)
     {
-        var source = new SqliteConnectionStringBuilder(options.Value.ConnectionString) { ForeignKeys = false };
+        var source = Parse(options.Value.ConnectionString);
         Path = System.IO.Path.GetFullPath(source.DataSource);
         source.DataSource = Path;
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+        CreateFolder();
         source.Pooling = false;
         if (!options.Value.ConnectionString.Contains("Timeout", StringComparison.OrdinalIgnoreCase)) source.DefaultTimeout = 5;
         writing = source.ConnectionString;
@@ -34,6 +37,32 @@ internal sealed class Database
     }
 
     public string Path { get; }
+
+    private static SqliteConnectionStringBuilder Parse(string text)
+    {
+        try
+        {
+            var source = new SqliteConnectionStringBuilder(text) { ForeignKeys = false };
+            if (source.DataSource.Length > 0) return source;
+            throw new DatabaseUnusableException($"Storage:ConnectionString names no file. {Choose}");
+        }
+        catch (ArgumentException wrong)
+        {
+            throw new DatabaseUnusableException($"Storage:ConnectionString is '{text}', which is no connection string ({wrong.Message}). {Choose}", wrong);
+        }
+    }
+
+    private void CreateFolder()
+    {
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            throw new DatabaseUnusableException($"The folder of the database '{Path}' cannot be made ({failed.Message}). {Choose}", failed);
+        }
+    }
 
     /// <summary>The connection that writes. synchronous=FULL: a commit is on disk before it is answered.</summary>
     public SqliteConnection OpenForWriting()

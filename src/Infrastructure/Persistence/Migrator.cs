@@ -12,14 +12,14 @@ internal static class Migrator
     /// <summary>The version the scripts of this program lead to.</summary>
     public static int Newest => Scripts()[^1].Version;
 
-    /// <exception cref="InvalidOperationException">The database was written by a newer program.</exception>
+    /// <exception cref="DatabaseUnusableException">The database was written by a newer program.</exception>
     public static void Migrate(SqliteConnection connection)
     {
         using var transaction = connection.BeginTransaction();
         connection.Execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT", transaction: transaction);
         var present = connection.ExecuteScalar<int?>("SELECT max(version) FROM schema_version", transaction: transaction) ?? 0;
         if (present > Newest)
-            throw new InvalidOperationException(
+            throw new DatabaseUnusableException(
                 $"The database '{connection.DataSource}' has schema version {present}; this program knows versions up to {Newest}. "
                 + "Start a newer program, or restore a backup made before the upgrade.");
 

@@ -44,8 +44,15 @@ internal sealed class UnitOfWork : IDisposable
     /// <summary>Opens the database and brings it to the present schema.</summary>
     public void Open()
     {
-        connection = database.OpenForWriting();
-        Migrator.Migrate(connection);
+        try
+        {
+            connection = database.OpenForWriting();
+            Migrator.Migrate(connection);
+        }
+        catch (SqliteException failed)
+        {
+            throw new DatabaseUnusableException($"The database '{database.Path}' cannot be used ({failed.Message}). {Database.Choose}", failed);
+        }
     }
 
     /// <summary>Takes a repository in. Parts are flushed in the order in which they came.</summary>

@@ -54,7 +54,8 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
         await visit.SignInAsync();
 
         await Expect(visit.Page.GetByLabel("the rule SQL", new() { Exact = true })).ToContainTextAsync("\"$events/client_connected\"");
-        await Expect(visit.Page.GetByLabel("the header", new() { Exact = true })).ToHaveTextAsync("Authorization: Bearer <ingest token>");
+        await Expect(visit.Page.GetByLabel("the header", new() { Exact = true })).ToHaveTextAsync("X-Webhook-Token: <ingest token>");
+        await Expect(visit.Page.Locator("code", new() { HasText = "--urls http://*:5080" })).ToBeVisibleAsync();
         await Expect(visit.Page.GetByLabel("the URL", new() { Exact = true })).ToHaveTextAsync($"{api.Address}webhook/emqx");
         Assert.Empty(visit.Complaints);
     }
@@ -203,6 +204,22 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
         await Expect(visit.Page.GetByText("Nothing was refused.")).ToBeVisibleAsync();
 
         Assert.All(visit.Complaints, complaint => Assert.Contains("status of 400", complaint, StringComparison.Ordinal));
+    }
+
+    [BrowserFact]
+    public async Task An_address_with_an_id_opens_that_entry_of_the_quarantine()
+    {
+        await RefusedAsync("the first one");
+        await RefusedAsync("the second one");
+        await using var visit = await chromium.VisitAsync(api);
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/quarantine/1");
+
+        await Expect(visit.Page.Locator(".kept pre")).ToHaveTextAsync("the first one");
+        await Expect(visit.Page.Locator(".kept").First.Locator("> li")).ToHaveCountAsync(1);
+        await visit.GoToAsync("#/quarantine/4711");
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToBeVisibleAsync();
     }
 
     [BrowserFact]

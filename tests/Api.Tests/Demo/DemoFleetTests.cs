@@ -72,6 +72,27 @@ public sealed class DemoFleetTests
     }
 
     [Fact]
+    public void One_device_flaps_from_the_beginning()
+    {
+        var starts = Of("client.connected")
+            .Where(body => body.GetProperty("connected_at").GetInt64() is var at && at > Start.AddMinutes(-9).ToUnixTimeMilliseconds() && at < Start.ToUnixTimeMilliseconds())
+            .Select(Key).Distinct().CountBy(session => session.Id);
+
+        Assert.Equal("truck-0004", Assert.Single(starts, count => count.Value >= 6).Key);
+    }
+
+    [Fact]
+    public void One_device_publishes_though_its_connection_was_never_told()
+    {
+        var ended = Of("client.disconnected").Where(IsIt).Max(body => body.GetProperty("disconnected_at").GetInt64());
+
+        Assert.DoesNotContain(Of("client.connected").Where(IsIt), body => body.GetProperty("connected_at").GetInt64() > ended);
+        Assert.Contains(Of("message.publish").Where(IsIt), body => body.GetProperty("timestamp").GetInt64() > ended + 10_000);
+
+        static bool IsIt(JsonElement body) => Text(body, "clientid") == "meter-0008";
+    }
+
+    [Fact]
     public void Deliveries_and_drops_follow_a_published_message_under_its_id()
     {
         var published = Of("message.publish").Select(body => Text(body, "id")).ToList();

@@ -19,6 +19,22 @@ public sealed class DemoPlayerTests
     }
 
     [Fact]
+    public void Every_recording_has_its_track_and_what_would_hide_the_fleet_comes_late_and_rarely()
+    {
+        var tracks = DemoPlayer.Tracks;
+
+        Assert.Equal(Recording.Names, tracks.SelectMany(track => track.Names).Order(StringComparer.Ordinal));
+        Assert.Equal((TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(30)), Times("storm"));
+        Assert.Equal((TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(10)), Times("takeover"));
+
+        (TimeSpan, TimeSpan) Times(string what)
+        {
+            var track = Assert.Single(tracks, track => track.Names.Any(name => name.Contains(what, StringComparison.Ordinal)));
+            return (track.First, track.Pause);
+        }
+    }
+
+    [Fact]
     public async Task A_body_that_is_refused_does_not_end_the_demo()
     {
         var sink = new CollectingSink(expected: 2) { RefuseFirst = true };

@@ -70,6 +70,26 @@ public class EventsApiTests
     }
 
     [Theory]
+    [InlineData("events", "application/json")]
+    [InlineData("events", "application/x-ndjson")]
+    [InlineData("events", "text/csv")]
+    [InlineData("devices/dev1/events", "application/json")]
+    public async Task Who_has_seen_more_than_there_is_followed_another_journal_and_is_told_so(string list, string form)
+    {
+        await using var api = await ApiHost.StartAsync();
+        await api.PublishAsync(Content("dev1", "t", "x", 1));
+        var head = (long)(await (await api.GetAsync("/api/v1/events?after=0&limit=1")).JsonAsync())["head"]!;
+
+        var atHead = await api.GetAsync($"/api/v1/{list}?after={head}", form);
+        var beyond = await api.GetAsync($"/api/v1/{list}?after={head + 1}", form);
+
+        Assert.Equal(HttpStatusCode.OK, atHead.StatusCode);
+        var problem = await beyond.ProblemAsync(HttpStatusCode.BadRequest, "after-beyond-head");
+        Assert.Equal("after", (string?)problem["parameter"]);
+        Assert.Contains("after=0", (string?)problem["hint"], StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("after=-1", "after")]
     [InlineData("types=device*", "types")]
     [InlineData("limit=1001", "limit")]

@@ -69,6 +69,7 @@ public sealed class SharedTokens
 
         await answer.ProblemAsync(HttpStatusCode.Unauthorized, code);
         Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.Single().Scheme);
+        Assert.Contains(api.Logs, line => line.EndsWith($"Refused GET /test/read from 127.0.0.1 with 401 {code} ({(code is "credential-missing" ? "no credential" : "no credential that is known")})", StringComparison.Ordinal));
         Assert.DoesNotContain(api.Logs, line => line.Contains(ApiHost.ReadToken, StringComparison.OrdinalIgnoreCase));
     }
 
@@ -81,6 +82,7 @@ public sealed class SharedTokens
 
         var problem = await answer.ProblemAsync(HttpStatusCode.Forbidden, "scope-missing");
         Assert.Equal("manage", (string?)problem["parameter"]);
+        Assert.Contains(api.Logs, line => line.EndsWith("Refused GET /test/manage from 127.0.0.1 with 403 scope-missing (credential read)", StringComparison.Ordinal));
         Assert.Contains("error=\"insufficient_scope\", scope=\"manage\"", answer.Headers.WwwAuthenticate.Single().Parameter, StringComparison.Ordinal);
     }
 

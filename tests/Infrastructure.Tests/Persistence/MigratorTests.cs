@@ -26,7 +26,7 @@ public sealed class MigratorTests
         Migrator.Migrate(connection);
         connection.Execute("INSERT INTO schema_version (version, applied_at) VALUES (9999, 0)");
 
-        var refusal = Assert.Throws<InvalidOperationException>(() => Migrator.Migrate(connection));
+        var refusal = Assert.Throws<DatabaseUnusableException>(() => Migrator.Migrate(connection));
 
         Assert.Contains("schema version 9999", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("Start a newer program", refusal.Message, StringComparison.Ordinal);

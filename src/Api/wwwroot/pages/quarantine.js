@@ -5,14 +5,17 @@ import { action, empty, payload, problem } from '../lib/parts.js';
 
 export const title = () => 'Quarantine';
 
-export function view(root, { signal, every }) {
+/** With an id in the address, that entry is shown first and open. */
+export function view(root, { argument, signal, every }) {
   const list = h('ul', { class: 'kept' });
   const said = h('div', { role: 'status' });
   const place = h('div');
   const more = h('div', { class: 'pager' });
   const results = new Map(); // what the last try said, by id: an entry is drawn anew when it was tried
+  const chosen = h('div');
   let limit = 50;
-  show(root, h('p', { class: 'lead soft' }, 'What came in and could not be understood. Nothing of it is lost: mend the cause, then try it again.'), said, place, more);
+  show(root, h('p', { class: 'lead soft' }, 'What came in and could not be understood. Nothing of it is lost: mend the cause, then try it again.'), said, chosen, place, more);
+  if (argument) choose();
 
   const refresh = every(5000, async () => {
     const page = await get('quarantine', { limit }, signal);
@@ -20,10 +23,21 @@ export function view(root, { signal, every }) {
       show(place, empty('Nothing was refused.', h('p', null, 'A body that the service cannot read is kept here with its bytes and the reason.')));
     } else {
       if (!list.isConnected) show(place, list);
-      reconcile(list, page.items, item => item.id, entry);
+      reconcile(list, page.items.filter(item => String(item.id) !== argument), item => item.id, entry);
     }
     show(more, page.next && limit < 1000 ? h('button', { type: 'button', on: { click: () => { limit = Math.min(limit * 2, 1000); refresh(); } } }, 'Show more') : null);
   });
+
+  async function choose() {
+    try {
+      const { body, ...item } = await get(`quarantine/${encodeURIComponent(argument)}`, {}, signal);
+      const shown = entry(item);
+      show(chosen, h('h2', null, `No. ${item.id}`), h('ul', { class: 'kept' }, shown), h('h2', null, 'The others'));
+      shown.querySelector('details').open = true;
+    } catch (failed) {
+      if (failed.name !== 'AbortError') show(chosen, problem(failed));
+    }
+  }
 
   function entry(item) {
     const content = h('div', null, h('p', { class: 'faint' }, 'Loading…'));
@@ -50,6 +64,7 @@ export function view(root, { signal, every }) {
         const text = await work();
         show(said, h('p', { class: 'note good' }, text));
         say(text);
+        if (String(item.id) === argument) show(chosen);
         refresh();
       } catch (failed) {
         if (failed.name === 'AbortError') return;

@@ -14,8 +14,8 @@ export function view(root, why, done) {
     h('label', { for: 'token' }, 'Token with the scope “read”'),
     input, said, button,
     h('div', { id: 'token-hint', class: 'hint' },
-      h('p', null, 'On its first start the service writes its tokens to ', h('code', null, 'data/credentials.json'),
-        ' and says so on its console: take the one named ', h('code', null, 'read'), ', or ', h('code', null, 'manage'),
+      h('p', null, 'On its first start the service shows its tokens on its console, which also names the file that keeps them (',
+        h('code', null, 'data/credentials.json'), ' unless it runs as a demo): take the one named ', h('code', null, 'read'), ', or ', h('code', null, 'manage'),
         ' to name devices and retry refused bodies, too.'),
       h('p', null, 'It stays in this tab and is forgotten when you close it.')));
   show(root, form);
