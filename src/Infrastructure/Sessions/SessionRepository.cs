@@ -68,7 +68,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> insertFarewell;
     private readonly Lazy<Statement> markFarewell;
     private readonly Lazy<Statement> saveSubscription;
-    private readonly GenerationCache<ClientId, Entry> known = new(8_192);
+    private readonly GenerationCache<ClientId, Entry> known = new(4_096); // a set may hold 64 sessions
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
