@@ -39,7 +39,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         var content = command.Content;
         var outcome = await TellAsync(content, receiver: null, command.ReceivedAt, message => message.Published(content), cancellationToken);
         if (outcome is Outcome.Applied && content.FromDevice)
-            await TellAsync(content.Publisher, command.ReceivedAt, device =>
+            await TellAsync(content.Publisher, device =>
             {
                 device.Published(content.Topic, content.PublishedAt);
                 if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, new Observation(command.ReceivedAt, rules));
@@ -53,7 +53,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         var outcome = await TellAsync(
             command.Content, command.Receiver, command.ReceivedAt, message => message.Delivered(command.Receiver, at, command.Duplicate), cancellationToken);
         if (outcome is Outcome.Applied)
-            await TellAsync(command.Receiver, command.ReceivedAt, device =>
+            await TellAsync(command.Receiver, device =>
             {
                 device.Received();
                 device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules));
@@ -67,8 +67,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         var outcome = await TellAsync(command.Content, command.Receiver, command.ReceivedAt, message => message.Acked(command.Receiver, at), cancellationToken);
         if (outcome is Outcome.Applied)
             await TellAsync(
-                command.Receiver, command.ReceivedAt,
-                device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)), cancellationToken);
+                command.Receiver, device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)), cancellationToken);
         return outcome;
     }
 
@@ -77,7 +76,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         var outcome = await TellAsync(
             command.Content, receiver: null, command.ReceivedAt, message => message.Dropped(command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
         if (outcome is Outcome.Applied && command.Content.FromDevice)
-            await TellAsync(command.Content.Publisher, command.ReceivedAt, device => device.Lost(), cancellationToken);
+            await TellAsync(command.Content.Publisher, device => device.Lost(), cancellationToken);
         return outcome;
     }
 
@@ -87,7 +86,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
             command.Content, command.Receiver, command.ReceivedAt,
             message => message.DroppedFor(command.Receiver, command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
         if (outcome is Outcome.Applied)
-            await TellAsync(command.Receiver, command.ReceivedAt, device => device.Lost(), cancellationToken);
+            await TellAsync(command.Receiver, device => device.Lost(), cancellationToken);
         return outcome;
     }
 
@@ -103,9 +102,10 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         return outcome;
     }
 
-    private async ValueTask TellAsync(ClientId client, DateTimeOffset receivedAt, Action<Device> fact, CancellationToken cancellation)
+    /// <summary>Tells a device that is known by now: telling the message has discovered it.</summary>
+    private async ValueTask TellAsync(ClientId client, Action<Device> fact, CancellationToken cancellation)
     {
-        var device = await devices.FindAsync(client, cancellation) ?? Device.Discovered(client, receivedAt);
+        var device = (await devices.FindAsync(client, cancellation))!;
         fact(device);
         await devices.SaveAsync(device, cancellation);
     }
