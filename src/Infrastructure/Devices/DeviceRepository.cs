@@ -5,6 +5,7 @@ using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Sessions;
 
 namespace WebhookService.Infrastructure.Devices;
 
@@ -156,11 +157,14 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     }
 
     /// <summary>A row of `devices`; the columns of `device_activity` are only read into it.</summary>
-    private sealed record Row
+    private sealed record Row : ConnectionRow
     {
+        public Row() { }
+
+        private Row(ConnectionDetails? details) : base(details) { }
+
         public long ClientNo { get; init; }
         public string ClientId { get; init; } = "";
-        public string? Username { get; init; }
         public string? Name { get; init; }
         public string Tags { get; init; } = "{}";
         public long? MessageInterval { get; init; }
@@ -179,14 +183,6 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public string? Node { get; init; }
         public long? ConnectedAt { get; init; }
         public string? Peer { get; init; }
-        public string? Ip { get; init; }
-        public long? Port { get; init; }
-        public string? Protocol { get; init; }
-        public string? ProtocolVersion { get; init; }
-        public long? KeepAlive { get; init; }
-        public bool? CleanStart { get; init; }
-        public long? Expiry { get; init; }
-        public string? More { get; init; }
 
         public long? LastSeenAt { get; init; }
         public long? LastMessageAt { get; init; }
@@ -201,7 +197,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public static Row From(long clientNo, Device device)
         {
             var (is_, session) = (device.Connectivity, device.Session);
-            return new Row
+            return new Row(session?.Details)
             {
                 ClientNo = clientNo,
                 ClientId = device.Id.Value,
@@ -224,14 +220,6 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 Node = session?.Node,
                 ConnectedAt = session?.ConnectedAt.ToMs(),
                 Peer = session?.Peer,
-                Ip = session?.Details.Ip,
-                Port = session?.Details.Port,
-                Protocol = session?.Details.Protocol,
-                ProtocolVersion = session?.Details.ProtocolVersion,
-                KeepAlive = session?.Details.KeepAliveSeconds,
-                CleanStart = session?.Details.CleanStart,
-                Expiry = session?.Details.ExpirySeconds,
-                More = session?.Details.More,
             };
         }
 
@@ -251,18 +239,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 FlappingUntil = FlappingUntil.ToTime(),
             },
             ConnectedAt is { } connectedAt
-                ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, new ConnectionDetails
-                {
-                    Username = Username,
-                    Ip = Ip,
-                    Port = (int?)Port,
-                    Protocol = Protocol,
-                    ProtocolVersion = ProtocolVersion,
-                    KeepAliveSeconds = (int?)KeepAlive,
-                    CleanStart = CleanStart,
-                    ExpirySeconds = Expiry,
-                    More = More,
-                })
+                ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, ToDetails())
                 : null,
             (int)SubscriptionCount, LastSeenAt.ToTime(), LastMessageAt.ToTime(), LastTopic, SessionCount, new Traffic(Published, Delivered, Dropped),
             SignAt is { } sign ? (sign.ToTime(), SignPeer) : null, Version);

@@ -239,8 +239,12 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         }
     }
 
-    private sealed record Row
+    private sealed record Row : ConnectionRow
     {
+        public Row() { }
+
+        private Row(ConnectionDetails details) : base(details) { }
+
         public long SessionNo { get; init; }
         public long ClientNo { get; init; }
         public string Node { get; init; } = "";
@@ -248,15 +252,6 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public string? Peer { get; init; }
         public bool Opened { get; init; }
         public bool TimeIsArrival { get; init; }
-        public string? Username { get; init; }
-        public string? Ip { get; init; }
-        public long? Port { get; init; }
-        public string? Protocol { get; init; }
-        public string? ProtocolVersion { get; init; }
-        public long? KeepAlive { get; init; }
-        public bool? CleanStart { get; init; }
-        public long? Expiry { get; init; }
-        public string? More { get; init; }
         public long? ClosedAt { get; init; }
         public string? ClosedReason { get; init; }
         public string? ClosedRaw { get; init; }
@@ -274,8 +269,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
         public static Row From(long clientNo, Session session)
         {
-            var (details, closed, end) = (session.Details, session.Closed, session.End);
-            return new Row
+            var (closed, end) = (session.Closed, session.End);
+            return new Row(session.Details)
             {
                 ClientNo = clientNo,
                 Node = session.Node,
@@ -283,15 +278,6 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
                 Peer = session.Peer,
                 Opened = session.Opened,
                 TimeIsArrival = session.TimeIsArrival,
-                Username = details.Username,
-                Ip = details.Ip,
-                Port = details.Port,
-                Protocol = details.Protocol,
-                ProtocolVersion = details.ProtocolVersion,
-                KeepAlive = details.KeepAliveSeconds,
-                CleanStart = details.CleanStart,
-                Expiry = details.ExpirySeconds,
-                More = details.More,
                 ClosedAt = closed?.At.ToMs(),
                 ClosedReason = closed is null ? null : Words.Of(closed.Reason),
                 ClosedRaw = closed?.RawReason,
@@ -311,18 +297,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
         public Session ToSession() => Session.Restore(
             Node, ConnectedAt.ToTime(), Peer, Opened, TimeIsArrival,
-            new ConnectionDetails
-            {
-                Username = Username,
-                Ip = Ip,
-                Port = (int?)Port,
-                Protocol = Protocol,
-                ProtocolVersion = ProtocolVersion,
-                KeepAliveSeconds = (int?)KeepAlive,
-                CleanStart = CleanStart,
-                ExpirySeconds = Expiry,
-                More = More,
-            },
+            ToDetails(),
             ClosedAt is { } at
                 ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), ClosedRaw, Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
                 : null,
