@@ -50,6 +50,12 @@ public sealed record SessionEnd(DateTimeOffset At, DisconnectReason Reason, stri
 {
     /// <summary>Seconds for which the client's DISCONNECT asked to keep the session (`disconn_props.Session-Expiry-Interval`); overrides CONNECT.</summary>
     public long? ExpirySeconds { get; init; }
+
+    /// <summary>
+    /// Where the end itself was not seen (<see cref="EndedBy.Reconciled"/>, <see cref="EndedBy.Expired"/>): the last moment at which the connection is
+    /// known to have been alive. What lies between it and <see cref="At"/> is neither up nor down. Null where <see cref="At"/> is exact.
+    /// </summary>
+    public DateTimeOffset? AliveUntil { get; init; }
 }
 
 /// <summary>A client's message counters at one moment; the difference of two is what a session carried.</summary>

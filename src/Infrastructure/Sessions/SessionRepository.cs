@@ -29,16 +29,16 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private const string Insert = """
         INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
-          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by,
+          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until,
           published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         RETURNING session_no
         """;
 
     private const string Update = """
         UPDATE sessions SET client_no = ?, node = ?, connected_at = ?, peer = ?, opened = ?, time_is_arrival = ?, username = ?, ip = ?, port = ?,
           protocol = ?, protocol_version = ?, keep_alive = ?, clean_start = ?, expiry = ?, more = ?, closed_at = ?, closed_reason = ?, closed_raw = ?,
-          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
+          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, alive_until = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
           published_end = ?, delivered_end = ?, dropped_end = ?
         WHERE session_no = ?
         """;
@@ -168,7 +168,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         .Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
         .Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
         .Add(row.ClosedAt).Add(row.ClosedReason).Add(row.ClosedRaw).Add(row.ClosedExpiry)
-        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy)
+        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy).Add(row.AliveUntil)
         .Add(row.PublishedStart).Add(row.DeliveredStart).Add(row.DroppedStart).Add(row.PublishedEnd).Add(row.DeliveredEnd).Add(row.DroppedEnd);
 
     private void Flush(Entry entry, Farewell farewell)
@@ -260,6 +260,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public string? EndReason { get; init; }
         public string? EndRaw { get; init; }
         public string? EndedBy { get; init; }
+        public long? AliveUntil { get; init; }
         public long PublishedStart { get; init; }
         public long DeliveredStart { get; init; }
         public long DroppedStart { get; init; }
@@ -286,6 +287,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
                 EndReason = end is null ? null : Words.Of(end.Reason),
                 EndRaw = end?.RawReason,
                 EndedBy = end is null ? null : Words.Of(end.By),
+                AliveUntil = end?.AliveUntil.ToMs(),
                 PublishedStart = session.TrafficAtStart.Published,
                 DeliveredStart = session.TrafficAtStart.Delivered,
                 DroppedStart = session.TrafficAtStart.Dropped,
@@ -302,7 +304,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
                 ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), ClosedRaw, Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
                 : null,
             EndAt is { } end
-                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), EndRaw, Words.Read<EndedBy>(EndedBy!))
+                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), EndRaw, Words.Read<EndedBy>(EndedBy!)) { AliveUntil = AliveUntil.ToTime() }
                 : null,
             new Traffic(PublishedStart, DeliveredStart, DroppedStart),
             PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null);
