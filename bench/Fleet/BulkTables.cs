@@ -24,8 +24,9 @@ internal sealed class BulkTables : IDisposable
             "devices", """
             client_no, client_id, username, first_seen_at, status, confidence, since, evidence, last_online_at, last_offline_at, last_reason,
             last_raw_reason, session_count, subscription_count, node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive,
-            clean_start, expiry
+            clean_start, expiry, fresh_confidence
             """);
+        Deadlines = Into("deadlines", "client_no, due_at");
         Activity = Into("device_activity", "client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, version, status");
         Sessions = Into(
             "sessions", """
@@ -46,6 +47,7 @@ internal sealed class BulkTables : IDisposable
     public Statement Clients { get; }
     public Statement Topics { get; }
     public Statement Devices { get; }
+    public Statement Deadlines { get; }
     public Statement Activity { get; }
     public Statement Sessions { get; }
     public Statement Subscriptions { get; }

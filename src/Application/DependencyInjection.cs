@@ -3,6 +3,7 @@ using MediatR;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Sessions;
@@ -15,10 +16,17 @@ public static class DependencyInjection
     {
         services.AddOptions<PresenceOptions>().Bind(configuration.GetSection("Presence")).ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<ActivityOptions>().Bind(configuration.GetSection("Activity")).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton(provider => provider.GetRequiredService<IOptions<PresenceOptions>>().Value.ToRules());
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<PresenceOptions>>().Value.ToRules() with
+        {
+            MessageInterval = provider.GetRequiredService<IOptions<ActivityOptions>>().Value.ExpectedInterval,
+        });
+        services.AddOptions<ReconciliationOptions>().Bind(configuration.GetSection("Reconciliation")).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<BrokerWatch>();
+        services.AddSingleton<Reconciler>();
+        services.AddSingleton<SweepDesk>();
+        services.AddSingleton<IngestWatch>();
         services.AddSingleton<ServiceMetrics>();
         services.AddSingleton<ClientPresence>();
-        services.AddSingleton<RecordSignOfLifeHandler>();
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
         services.AddSingleton<IMediator, Mediator>();
         return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);

@@ -4,6 +4,7 @@ using WebhookService.Application.Quarantine;
 using WebhookService.Application.Reports;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
 using WebhookService.Domain.Reports;
 using static WebhookService.Application.Tests.Ports;
 
@@ -96,7 +97,7 @@ public sealed class DeviceHandlerTests
         await quarantine.Received(1).NoteAttemptAsync(5, "still no JSON", Noon, default);
     }
 
-    private Task<Described> DescribeAsync(long? ifVersion) => new DescribeDeviceHandler(ports.Devices, TimeProvider.System)
+    private Task<Described> DescribeAsync(long? ifVersion) => new DescribeDeviceHandler(ports.Devices, PresenceRules.Default, TimeProvider.System)
         .Handle(new(Client, profile => profile with { Name = "Pump" }, ifVersion), default);
 
     private Task<Outcome> ReportAsync(bool isDevice) => new RecordReportHandler(ports.Reports, ports.Devices)

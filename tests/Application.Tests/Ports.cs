@@ -1,5 +1,6 @@
 using NSubstitute;
 using WebhookService.Domain;
+using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Reports;
@@ -20,6 +21,7 @@ internal sealed class Ports
         Devices.WhenForAnyArgs(port => port.SaveAsync(default!, default)).Do(call => Known[call.ArgAt<Device>(0).Id] = call.ArgAt<Device>(0));
         Sessions.OfAsync(default, default).ReturnsForAnyArgs(call => ValueTask.FromResult(
             Sets.TryGetValue(call.ArgAt<ClientId>(0), out var set) ? set : Sets[call.ArgAt<ClientId>(0)] = new SessionSet(call.ArgAt<ClientId>(0))));
+        Nodes.OfAsync(default!, default).ReturnsForAnyArgs(call => ValueTask.FromResult(new BrokerNode(call.ArgAt<string>(0))));
         Messages.FindAsync(default, default, default).ReturnsForAnyArgs(call => ValueTask.FromResult(Stored.GetValueOrDefault(call.ArgAt<MessageId>(0))));
         Messages.WhenForAnyArgs(port => port.SaveAsync(default!, default)).Do(call => Stored[call.ArgAt<Message>(0).Id] = call.ArgAt<Message>(0));
     }
@@ -27,6 +29,7 @@ internal sealed class Ports
     public IDeviceRepository Devices { get; } = Substitute.For<IDeviceRepository>();
     public ISessionRepository Sessions { get; } = Substitute.For<ISessionRepository>();
     public IMessageRepository Messages { get; } = Substitute.For<IMessageRepository>();
+    public IBrokerNodeRepository Nodes { get; } = Substitute.For<IBrokerNodeRepository>();
     public IReportRepository Reports { get; } = Substitute.For<IReportRepository>();
 
     public Dictionary<ClientId, Device> Known { get; } = [];

@@ -104,7 +104,7 @@ public sealed class SessionHandlerTests
     public async Task Session_terminated_ends_the_subscriptions_of_the_session_that_ended()
     {
         await ConnectAsync(Noon);
-        await new RecordSubscribedHandler(Presence, Signs).Handle(new(Client, "a/#", new(0, null, null, null), null, null, Noon.AddSeconds(1)), default);
+        await new RecordSubscribedHandler(Presence).Handle(new(Client, "a/#", new(0, null, null, null), null, null, Noon.AddSeconds(1)), default);
         await DisconnectAsync(Noon, Noon.AddMinutes(1));
 
         await new RecordSessionTerminatedHandler(Presence).Handle(new(Client, "n1", "normal", Noon.AddMinutes(1)), default);
@@ -128,10 +128,10 @@ public sealed class SessionHandlerTests
         .Handle(new(Client, "n1", at, "10.0.0.1:1", new ConnectionDetails { ExpirySeconds = null }, Later), default);
 
     private Task<Outcome> DisconnectAsync(DateTimeOffset? connectedAt, DateTimeOffset at, string reason = "normal") =>
-        new RecordClientDisconnectedHandler(Presence, ports.Sessions).Handle(new(Client, "n1", connectedAt, "10.0.0.1:1", at, reason, null, Later), default);
+        new RecordClientDisconnectedHandler(Presence, ports.Sessions, ports.Nodes).Handle(new(Client, "n1", connectedAt, "10.0.0.1:1", at, reason, null, Later), default);
 
     private Task<Outcome> SubscribeAsync(DateTimeOffset at) =>
-        new RecordSubscribedHandler(Presence, Signs).Handle(new(Client, "a/#", new(0, null, null, null), at, null, Later), default);
+        new RecordSubscribedHandler(Presence).Handle(new(Client, "a/#", new(0, null, null, null), at, null, Later), default);
 
     private Task<Outcome> UnsubscribeAsync(DateTimeOffset at) => new RecordUnsubscribedHandler(Presence).Handle(new(Client, "a/#", at, Later), default);
 }

@@ -14,6 +14,8 @@ internal sealed class ApiException(Problem problem, Exception? cause = null) : E
     public static ApiException PreconditionRequired(string detail) =>
         new(new(428, "precondition-required", "Precondition Required") { Detail = detail, Parameter = "If-Match", Hint = "Read it first and send its ETag as If-Match." });
 
+    public static ApiException Conflict(string code, string detail, string hint) => new(new(409, code, "Conflict") { Detail = detail, Hint = hint });
+
     public static ApiException BadRequest(string code, string detail, string? parameter = null, string? hint = null) =>
         new(Problem.BadRequest(code, detail, parameter, hint));
 }

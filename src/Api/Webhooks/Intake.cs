@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using MediatR;
 using Microsoft.Net.Http.Headers;
 using WebhookService.Api.Errors;
+using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Quarantine;
 using WebhookService.Domain;
@@ -12,7 +13,7 @@ namespace WebhookService.Api.Webhooks;
 /// The one way in for webhooks, whoever hands them over: translates, sends the commands, and keeps in quarantine what nothing could be made
 /// of. When it answers, all of that is on disk.
 /// </summary>
-internal sealed partial class Intake(IMediator mediator, WebhookSources sources, ServiceMetrics metrics, ILogger<Intake> logger)
+internal sealed partial class Intake(IMediator mediator, WebhookSources sources, IngestWatch ingest, ServiceMetrics metrics, ILogger<Intake> logger)
 {
     /// <summary>So many elements of an array are on their way at once: enough for one large transaction, too few to fill the queue.</summary>
     private const int Window = 512;
@@ -26,8 +27,17 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt)
     {
         var result = new IntakeResult();
-        await TranslateAsync(source, headers, contentType, body, receivedAt, result);
-        await KeepAsync(source, contentType, body, receivedAt, result);
+        try
+        {
+            await TranslateAsync(source, headers, contentType, body, receivedAt, result);
+            await KeepAsync(source, contentType, body, receivedAt, result);
+        }
+        catch (OverloadedException)
+        {
+            ingest.Refused();
+            throw;
+        }
+        if (sources.Get(source).Kind is EmqxSource) ingest.Heard();
         return result;
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using WebhookService.Domain;
+using WebhookService.Domain.Brokers;
 
 namespace WebhookService.Application.Common;
 
@@ -17,6 +18,9 @@ public sealed class ServiceMetrics
     private readonly Counter<long> commandsFailed;
     private readonly Histogram<double> commitDuration;
     private readonly Histogram<long> commitSize;
+    private readonly Counter<long> corrections;
+    private readonly Histogram<double> sweeps;
+    private readonly Histogram<double> lateness;
 
     public ServiceMetrics(IMeterFactory meters)
     {
@@ -27,6 +31,9 @@ public sealed class ServiceMetrics
         commits = meter.CreateCounter<long>("store.commits", "{commit}", "Transactions written.");
         commandsFailed = meter.CreateCounter<long>("store.commands_failed", "{command}", "Commands rolled back alone because they failed.");
         commitDuration = meter.CreateHistogram<double>("store.commit.duration", "s", "Time from the begin of a transaction to its being on disk.");
+        corrections = meter.CreateCounter<long>("presence.corrections", "{device}", "Devices whose status the broker's own list corrected: reports were lost.");
+        sweeps = meter.CreateHistogram<double>("presence.sweep.duration", "s", "Time to compare the fleet with a broker's client list, by result.");
+        lateness = meter.CreateHistogram<double>("presence.deadline.lateness", "s", "How late deadlines were met.");
         commitSize = meter.CreateHistogram<long>("store.commit.size", "{command}", "Commands that shared a transaction.");
     }
 
@@ -44,6 +51,20 @@ public sealed class ServiceMetrics
         commitSize.Record(commands);
         commitDuration.Record(duration.TotalSeconds);
     }
+
+    public void Reconciled(SweepResult result, Findings findings, TimeSpan duration)
+    {
+        sweeps.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("result", Words.Of(result)));
+        Corrected(findings);
+    }
+
+    public void Corrected(Findings findings)
+    {
+        if (findings.CorrectedOnline > 0) corrections.Add(findings.CorrectedOnline, new KeyValuePair<string, object?>("to", "online"));
+        if (findings.CorrectedOffline > 0) corrections.Add(findings.CorrectedOffline, new KeyValuePair<string, object?>("to", "offline"));
+    }
+
+    public void MetDeadline(TimeSpan late) => lateness.Record(late.TotalSeconds);
 
     public void CommandFailed() => commandsFailed.Add(1);
 

@@ -1,6 +1,7 @@
 using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Sessions;
 
 namespace WebhookService.Application.Devices;
 
@@ -16,14 +17,14 @@ public enum Described
     OtherVersion,
 }
 
-internal sealed class DescribeDeviceHandler(IDeviceRepository devices, TimeProvider time) : ICommandHandler<DescribeDevice, Described>
+internal sealed class DescribeDeviceHandler(IDeviceRepository devices, PresenceRules rules, TimeProvider time) : ICommandHandler<DescribeDevice, Described>
 {
     public async Task<Described> Handle(DescribeDevice command, CancellationToken cancellationToken)
     {
         if (await devices.FindAsync(command.Client, cancellationToken) is not { } device) return Described.NoSuchDevice;
         if (command.IfVersion is { } version && version != device.Version) return Described.OtherVersion;
 
-        device.Describe(command.Change(device.Profile), time.GetUtcNow());
+        device.Describe(command.Change(device.Profile), time.GetUtcNow(), rules);
         await devices.SaveAsync(device, cancellationToken);
         return Described.Done;
     }

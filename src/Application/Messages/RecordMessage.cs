@@ -41,8 +41,9 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         if (outcome is Outcome.Applied && content.FromDevice)
             await TellAsync(content.Publisher, device =>
             {
-                device.Published(content.Topic, content.PublishedAt);
-                if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, new Observation(command.ReceivedAt, rules));
+                var seen = new Observation(command.ReceivedAt, rules);
+                device.Published(content.Topic, content.PublishedAt, seen);
+                if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, seen);
             }, cancellationToken);
         return outcome;
     }

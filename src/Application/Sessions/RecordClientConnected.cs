@@ -19,6 +19,6 @@ internal sealed class RecordClientConnectedHandler(ClientPresence presence, ISes
         return await presence.TellAsync(
             command.Client, command.ReceivedAt,
             (set, seen) => set.Connected(command.Node, at, command.Peer, command.Details, command.ConnectedAt is null, seen),
-            starts: true, seenAt: at, cancellationToken);
+            seenAt: at, cancellationToken);
     }
 }

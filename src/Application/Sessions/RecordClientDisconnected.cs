@@ -1,5 +1,6 @@
 using WebhookService.Application.Common;
 using WebhookService.Domain;
+using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
 
@@ -14,10 +15,11 @@ public sealed record RecordClientDisconnected(
     ClientId Client, string? Node, DateTimeOffset? ConnectedAt, string? Peer, DateTimeOffset? At, string? RawReason, long? ExpirySeconds,
     DateTimeOffset ReceivedAt) : ICommand;
 
-internal sealed class RecordClientDisconnectedHandler(ClientPresence presence, ISessionRepository sessions) : ICommandHandler<RecordClientDisconnected>
+internal sealed class RecordClientDisconnectedHandler(ClientPresence presence, ISessionRepository sessions, IBrokerNodeRepository nodes) : ICommandHandler<RecordClientDisconnected>
 {
     public async Task<Outcome> Handle(RecordClientDisconnected command, CancellationToken cancellationToken)
     {
+        await NoteDialectAsync(command, cancellationToken);
         var at = command.At ?? command.ReceivedAt;
         var reason = DisconnectReasons.Of(command.RawReason);
         if (command.ConnectedAt is { } connectedAt)
@@ -27,11 +29,24 @@ internal sealed class RecordClientDisconnectedHandler(ClientPresence presence, I
             await sessions.RecallAsync(command.Client, node, connectedAt, command.Peer, cancellationToken);
             return await presence.TellAsync(
                 command.Client, command.ReceivedAt, (set, seen) => set.Disconnected(node, connectedAt, command.Peer, end, seen),
-                starts: false, seenAt: at, cancellationToken);
+                seenAt: at, cancellationToken);
         }
 
         var farewell = new Farewell(command.Node, command.Peer, at, reason, command.RawReason, FarewellKind.Disconnected) { ExpirySeconds = command.ExpirySeconds };
         return await presence.TellAsync(
-            command.Client, command.ReceivedAt, (set, seen) => set.Parted(farewell, seen), starts: false, seenAt: at, cancellationToken);
+            command.Client, command.ReceivedAt, (set, seen) => set.Parted(farewell, seen), seenAt: at, cancellationToken);
+    }
+
+    private async ValueTask NoteDialectAsync(RecordClientDisconnected command, CancellationToken cancellation)
+    {
+        var dialect = command switch
+        {
+            { ConnectedAt: not null } => Dialect.ConnectedAt,
+            { Peer: not null } => Dialect.Peername,
+            { At: not null, Node: not null } => Dialect.NodeAndTime,
+            _ => Dialect.Arrival,
+        };
+        var node = await nodes.OfAsync(command.Node ?? "", cancellation);
+        if (node.Spoke(dialect, command.ReceivedAt) is Outcome.Applied) await nodes.SaveAsync(node, cancellation);
     }
 }

@@ -15,6 +15,6 @@ internal sealed class RecordSessionTerminatedHandler(ClientPresence presence) : 
         var farewell = new Farewell(
             command.Node, null, command.ReceivedAt, DisconnectReasons.Of(command.RawReason), command.RawReason, FarewellKind.Terminated);
         return presence.TellAsync(
-            command.Client, command.ReceivedAt, (set, seen) => set.Parted(farewell, seen), starts: false, seenAt: null, cancellationToken);
+            command.Client, command.ReceivedAt, (set, seen) => set.Parted(farewell, seen), seenAt: command.ReceivedAt, cancellationToken);
     }
 }

@@ -9,15 +9,10 @@ namespace WebhookService.Application.Sessions;
 public sealed record RecordSubscribed(
     ClientId Client, string Filter, SubscriptionOptions Options, DateTimeOffset? At, string? Peer, DateTimeOffset ReceivedAt) : ICommand;
 
-internal sealed class RecordSubscribedHandler(ClientPresence presence, RecordSignOfLifeHandler signs) : ICommandHandler<RecordSubscribed>
+internal sealed class RecordSubscribedHandler(ClientPresence presence) : ICommandHandler<RecordSubscribed>
 {
-    public async Task<Outcome> Handle(RecordSubscribed command, CancellationToken cancellationToken)
-    {
-        var outcome = await presence.TellAsync(
+    public Task<Outcome> Handle(RecordSubscribed command, CancellationToken cancellationToken) =>
+        presence.TellAsync(
             command.Client, command.ReceivedAt, (set, seen) => set.Subscribed(command.Filter, command.At, command.Options, seen),
-            starts: false, seenAt: command.At, cancellationToken);
-        if (outcome is not Outcome.Repeated)
-            await signs.Handle(new RecordSignOfLife(command.Client, command.At, command.Peer, command.ReceivedAt), cancellationToken);
-        return outcome;
-    }
+            seenAt: command.At ?? command.ReceivedAt, cancellationToken, sign: (command.At, command.Peer));
 }

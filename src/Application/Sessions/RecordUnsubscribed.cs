@@ -12,5 +12,5 @@ internal sealed class RecordUnsubscribedHandler(ClientPresence presence) : IComm
     public Task<Outcome> Handle(RecordUnsubscribed command, CancellationToken cancellationToken) =>
         presence.TellAsync(
             command.Client, command.ReceivedAt, (set, seen) => set.Unsubscribed(command.Filter, command.At, seen),
-            starts: false, seenAt: command.At, cancellationToken);
+            seenAt: command.At ?? command.ReceivedAt, cancellationToken);
 }

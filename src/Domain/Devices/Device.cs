@@ -8,6 +8,9 @@ public sealed record Connectivity
     public ConnectivityStatus Status { get; init; } = ConnectivityStatus.Unknown;
     public Confidence Confidence { get; init; } = Confidence.Inferred;
 
+    /// <summary>The confidence apart from staleness, to which it returns with the next evidence.</summary>
+    public Confidence FreshConfidence { get; init; } = Confidence.Inferred;
+
     /// <summary>Since when the status holds: the live session's start, the last end, or the first evidence.</summary>
     public DateTimeOffset? Since { get; init; }
     public DateTimeOffset? LastOnlineAt { get; init; }
@@ -18,8 +21,11 @@ public sealed record Connectivity
     /// <summary>While this lies ahead the device counts as flapping.</summary>
     public DateTimeOffset? FlappingUntil { get; init; }
 
-    /// <summary>What the status rests on: `session`, `session-end`, `takeover`, `sign-of-life` or `none`.</summary>
+    /// <summary>What the status rests on: `session`, `session-end`, `takeover`, `broker-list`, `sign-of-life` or `none`.</summary>
     public string Evidence { get; init; } = "none";
+
+    /// <summary>The newest moment at which the device is known not to have been connected; signs of life must be later.</summary>
+    public DateTimeOffset? GoneAt { get; init; }
 }
 
 /// <summary>The live session of a device, or its last one.</summary>
@@ -51,7 +57,7 @@ public sealed record DeviceProfile(string? Name, IReadOnlyDictionary<string, str
 /// One MQTT client id. Its sessions decide the connectivity (<see cref="SessionSet"/>); its own traffic is evidence when they say offline
 /// and decides the activity. The two dimensions are never mixed into one flag.
 /// </summary>
-public sealed class Device : Aggregate
+public sealed partial class Device : Aggregate
 {
     private Device(ClientId id, DateTimeOffset firstSeenAt) => (Id, FirstSeenAt) = (id, firstSeenAt);
 
@@ -83,7 +89,7 @@ public sealed class Device : Aggregate
         return device;
     }
 
-    /// <summary>Takes over what the sessions say. <paramref name="started"/>: a session was opened that had not been known.</summary>
+    /// <summary>Takes over what the sessions say. <paramref name="started"/>: a session became known.</summary>
     public void Follow(SessionSet sessions, bool started, Observation seen)
     {
         var says = sessions.Presence(seen.Rules);
@@ -92,26 +98,22 @@ public sealed class Device : Aggregate
         {
             Session = new CurrentSession(decisive.Node, decisive.ConnectedAt, decisive.Peer, decisive.Details);
             Username = decisive.Details.Username ?? Username;
+            if (decisive is { End: null, ListedAt: { } listed } && !(listed <= SignOfLife?.At)) SignOfLife = (listed, decisive.Peer);
         }
-        SubscriptionCount = sessions.SubscriptionsAt(seen.ReceivedAt);
+        Count(sessions, seen.ReceivedAt);
         Settle(
             new Connectivity
             {
                 Status = says.Status,
-                Confidence = says.Confidence,
+                FreshConfidence = says.Confidence,
                 Since = says.Since,
                 LastOnlineAt = says.LastOnlineAt ?? Connectivity.LastOnlineAt,
                 LastOfflineAt = says.LastOfflineAt ?? Connectivity.LastOfflineAt,
                 LastReason = says.LastReason ?? Connectivity.LastReason,
                 LastRawReason = says.LastReason is null ? Connectivity.LastRawReason : says.LastRawReason,
                 FlappingUntil = says.FlappingUntil,
-                Evidence = says switch
-                {
-                    { Status: ConnectivityStatus.Unknown } => "none",
-                    { Status: ConnectivityStatus.Offline } => "session-end",
-                    { Decisive.End: not null } => "takeover",
-                    _ => "session",
-                },
+                Evidence = says.Evidence,
+                GoneAt = says.GoneAt,
             },
             seen);
     }
@@ -121,19 +123,24 @@ public sealed class Device : Aggregate
     {
         Seen(at ?? seen.ReceivedAt);
         if (at is not { } time || time <= SignOfLife?.At) return;
-        if (IsPeerOfSession(peer) && Connectivity.Evidence is not "session") return; // it has ended: a late will, which must not hide a better sign
+        if (IsPeerOfSession(peer) && !IsLive) return; // it has ended: a late will, which must not hide a better sign
 
         SignOfLife = (time, peer);
         Version++;
-        if (Connectivity.Status is not ConnectivityStatus.Online) Settle(Connectivity, seen);
+        if (Connectivity.Status is not ConnectivityStatus.Online || Connectivity.Confidence is Confidence.Stale) Settle(Connectivity, seen);
     }
 
     /// <summary>The device published a message.</summary>
-    public void Published(string topic, DateTimeOffset at)
+    public void Published(string topic, DateTimeOffset at, Observation seen)
     {
         Count(Traffic with { Published = Traffic.Published + 1 });
-        if (!(at < LastMessageAt)) (LastMessageAt, LastTopic) = (at, topic);
+        if (!(at < LastMessageAt))
+        {
+            Resume(at, seen);
+            (LastMessageAt, LastTopic) = (at, topic);
+        }
         Seen(at);
+        Arm(seen.Rules);
     }
 
     /// <summary>A message reached the device.</summary>
@@ -150,37 +157,49 @@ public sealed class Device : Aggregate
         Version++;
     }
 
-    public void Describe(DeviceProfile profile, DateTimeOffset at)
+    public void Describe(DeviceProfile profile, DateTimeOffset at, PresenceRules rules)
     {
         Profile = profile.Checked();
         Version++;
+        Arm(rules);
         Raise(new DeviceDescribed(Id, at, profile.Name, profile.Tags, profile.MessageInterval?.TotalSeconds));
     }
 
-    /// <summary>The sessions' word, unless the client gave a sign of life after they had ended.</summary>
+    /// <summary>
+    /// The sessions' word, unless the client gave a sign of life after they had ended, or was taken over too long ago by nobody we know.
+    /// </summary>
     private void Settle(Connectivity says, Observation seen)
     {
-        if (says.Status is not ConnectivityStatus.Online && SignOfLife is { } sign && IsEvidence(sign.At, sign.Peer, says.Since))
+        if (says.Status is not ConnectivityStatus.Online && SignOfLife is { } sign && IsEvidence(sign.At, sign.Peer, says.GoneAt))
         {
             // Inferred before and not contradicted since: then the first sign is still when it began.
-            var first = Connectivity is { Evidence: "sign-of-life", Since: { } since } && IsEvidence(since, null, says.Since) ? since : sign.At;
-            says = says with { Status = ConnectivityStatus.Online, Confidence = Confidence.Inferred, Since = first, Evidence = "sign-of-life" };
+            var first = Connectivity is { Evidence: "sign-of-life", Since: { } since } && IsEvidence(since, null, says.GoneAt) ? since : sign.At;
+            says = says with { Status = ConnectivityStatus.Online, FreshConfidence = Confidence.Inferred, Since = first, Evidence = "sign-of-life" };
         }
+        if (says is { Evidence: "takeover", Status: ConnectivityStatus.Online } && says.Since == Pending.LapsedTakeover)
+            says = says with { Status = ConnectivityStatus.Offline, LastOfflineAt = says.Since, LastReason = DisconnectReason.Takeover, LastRawReason = null };
 
         var before = Connectivity;
-        Connectivity = says;
+        Connectivity = says = says with { Confidence = says.FreshConfidence };
         Version++;
+        Await(before, seen);
         if (before.Status == says.Status) return;
 
         var at = says.Since ?? seen.ReceivedAt;
+        if (seen.Cause is Cause.Reconciliation) Raise(new PresenceCorrected(Id, seen.ReceivedAt, before.Status, says.Status, before.Confidence));
         if (says.Status is ConnectivityStatus.Online)
-            Raise(new DeviceWentOnline(Id, at, says.Confidence, Session?.Node, Session?.Details.Ip, says.Evidence));
+            Raise(new DeviceWentOnline(Id, at, says.Confidence, Session?.Node, Session?.Details.Ip, says.Evidence, seen.Cause, Pending.IsFlapping));
         else if (says.Status is ConnectivityStatus.Offline)
-            Raise(new DeviceWentOffline(Id, at, says.Confidence, says.LastReason ?? DisconnectReason.Other, says.LastRawReason, says.Evidence));
+            Raise(new DeviceWentOffline(
+                Id, at, says.Confidence, says.LastReason ?? DisconnectReason.Other, says.LastRawReason, says.Evidence, seen.Cause, Pending.IsFlapping));
+        else
+            Raise(new DeviceWentUnknown(Id, seen.ReceivedAt, LastEvidenceAt));
 
-        bool IsEvidence(DateTimeOffset at, string? peer, DateTimeOffset? end) =>
-            !(at <= end + seen.Rules.EvidenceGuard) && !IsPeerOfSession(peer); // the dead connection's own peer: a late will
+        bool IsEvidence(DateTimeOffset at, string? peer, DateTimeOffset? gone) =>
+            !(at <= gone + seen.Rules.EvidenceGuard) && !IsPeerOfSession(peer); // the dead connection's own peer: a late will
     }
+
+    private bool IsLive => Connectivity.Evidence is "session" || (Connectivity is { Evidence: "broker-list", Status: ConnectivityStatus.Online });
 
     private bool IsPeerOfSession(string? peer) => peer is not null && peer == Session?.Peer;
 
@@ -194,7 +213,7 @@ public sealed class Device : Aggregate
     public static Device Restore(
         ClientId id, DateTimeOffset firstSeenAt, string? username, DeviceProfile profile, Connectivity connectivity, CurrentSession? session,
         int subscriptionCount, DateTimeOffset? lastSeenAt, DateTimeOffset? lastMessageAt, string? lastTopic, long sessionCount, Traffic traffic,
-        (DateTimeOffset, string?)? signOfLife, long version) =>
+        (DateTimeOffset, string?)? signOfLife, Pending pending, long version) =>
         new(id, firstSeenAt)
         {
             Username = username,
@@ -208,6 +227,7 @@ public sealed class Device : Aggregate
             SessionCount = sessionCount,
             Traffic = traffic,
             SignOfLife = signOfLife,
+            Pending = pending,
             Version = version,
         };
 }

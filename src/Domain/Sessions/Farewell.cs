@@ -9,11 +9,18 @@ public enum FarewellKind
 
     /// <summary>The broker dropped the session's state (4.x plugin `session_terminated`); carries neither time nor identity.</summary>
     Terminated,
+
+    /// <summary>The broker itself, asked for the client, knew no connection of it.</summary>
+    Absent,
+
+    /// <summary>Nothing was heard of the client for so long that nothing can be said of it any more.</summary>
+    GivenUp,
 }
 
 /// <summary>
 /// A reported end that does not name its session by connected_at: rule events before EMQX 5.8.6 (peername), the 4.x plugin 4.2.2 – 4.3.11
-/// (node and time), ≤ 4.2.1 (arrival). Which session it ended is decided anew whenever the client's facts change.
+/// (node and time), ≤ 4.2.1 (arrival). Which session it ended is decided anew whenever the client's facts change. An absence and a giving up
+/// are farewells too: they name no session because they end every one that was open.
 /// </summary>
 public sealed class Farewell(string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? rawReason, FarewellKind kind)
 {
@@ -29,15 +36,31 @@ public sealed class Farewell(string? node, string? peer, DateTimeOffset at, Disc
     /// <summary>As in <see cref="SessionEnd.ExpirySeconds"/>.</summary>
     public long? ExpirySeconds { get; init; }
 
+    /// <summary>As in <see cref="SessionEnd.AliveUntil"/>.</summary>
+    public DateTimeOffset? AliveUntil { get; init; }
+
     /// <summary>True when a known session ended by it; otherwise it is all that is known of its session.</summary>
     public bool Matched { get; internal set; }
 
     /// <summary>The end that it means for its session.</summary>
-    internal SessionEnd End => end ??= new(At, Reason, RawReason, EndedBy.Event) { ExpirySeconds = ExpirySeconds };
+    internal SessionEnd End => end ??= new(At, Reason, RawReason, By) { ExpirySeconds = ExpirySeconds, AliveUntil = AliveUntil };
 
-    /// <summary>Whether it may speak of that session: same node, same peer where it says one, opened at or before it.</summary>
+    private EndedBy By => Kind switch
+    {
+        FarewellKind.Absent => EndedBy.Reconciled,
+        FarewellKind.GivenUp => EndedBy.Expired,
+        _ => EndedBy.Event,
+    };
+
+    /// <summary>Whether it ends whatever was open at its time.</summary>
+    internal bool EndsAll => Kind is FarewellKind.Absent or FarewellKind.GivenUp;
+
+    /// <summary>Whether it may speak of that session: same node, same peer where it says one, opened at or before it and not seen alive since.</summary>
     internal bool CanMean(Session session) =>
-        session.ConnectedAt <= At && Knows(session.Node) && (Peer is null || Peer == session.Peer);
+        session.ConnectedAt <= At && !(session.AliveAt >= At) && Knows(session.Node) && (Peer is null || Peer == session.Peer);
+
+    /// <summary>Whether an absence or a giving up speaks of that session: opened before it and not seen alive since.</summary>
+    internal bool Ends(Session session) => EndsAll && session.LatestStart <= At && !(session.AliveAt > At);
 
     internal bool Knows(string node) => Node is null || Node == node;
 
@@ -53,6 +76,7 @@ public sealed class Farewell(string? node, string? peer, DateTimeOffset at, Disc
 
     /// <summary>Builds a farewell as it was saved.</summary>
     public static Farewell Restore(
-        string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? raw, FarewellKind kind, bool matched, long? expirySeconds) =>
-        new(node, peer, at, reason, raw, kind) { Matched = matched, ExpirySeconds = expirySeconds };
+        string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? raw, FarewellKind kind, bool matched, long? expirySeconds,
+        DateTimeOffset? aliveUntil) =>
+        new(node, peer, at, reason, raw, kind) { Matched = matched, ExpirySeconds = expirySeconds, AliveUntil = aliveUntil };
 }

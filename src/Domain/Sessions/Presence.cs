@@ -12,7 +12,7 @@ public enum ConnectivityStatus
 /// <summary>How sure the connectivity is.</summary>
 public enum Confidence
 {
-    /// <summary>From an event that names its session.</summary>
+    /// <summary>From an event that names its session, or from the broker's own list.</summary>
     Confirmed,
 
     /// <summary>From evidence that allows another reading: traffic without a connect, an end matched by time alone, a successor not seen yet.</summary>
@@ -23,10 +23,11 @@ public enum Confidence
 }
 
 /// <summary>What a client's sessions, taken together, say. <paramref name="Decisive"/> is the live session, or the last one.</summary>
+/// <param name="GoneAt">The newest moment at which the client is known not to have been connected; null while a session is live.</param>
 public sealed record Presence(
     ConnectivityStatus Status, Confidence Confidence, DateTimeOffset? Since, Session? Decisive,
     DateTimeOffset? LastOnlineAt, DateTimeOffset? LastOfflineAt, DisconnectReason? LastReason, string? LastRawReason,
-    DateTimeOffset? FlappingUntil)
+    DateTimeOffset? FlappingUntil, DateTimeOffset? GoneAt, string Evidence)
 {
     /// <param name="sessions">Newest first.</param>
     /// <param name="farewells">Oldest first.</param>
@@ -35,22 +36,34 @@ public sealed record Presence(
         var live = sessions.Find(session => session.End is null);
         var last = live ?? LastOf(sessions, rules.ClockTolerance);
         var end = live is null ? last?.End : null;
-        var stray = farewells.FindLast(farewell => farewell is { Matched: false, Kind: FarewellKind.Disconnected });
-        var fromStray = live is null && stray is not null && !(stray.At <= end?.At);
+        var stray = live is null ? farewells.FindLast(farewell => farewell is { Matched: false, Kind: FarewellKind.Disconnected }) : null;
+        var fromStray = stray is not null && !(stray.At <= end?.At);
         if (fromStray) end = stray!.End;
+        var absence = live is null ? farewells.FindLast(farewell => farewell.EndsAll && !(farewell.At < end?.At)) : null;
+        if (end is null or { Reason: DisconnectReason.Takeover }) end = absence?.End ?? end; // the unknown successor is gone too
 
         var (status, sure) = (live, end) switch
         {
             ({ }, _) => (ConnectivityStatus.Online, !IsDoubtful(live, sessions, farewells)),
-            (_, null) => (ConnectivityStatus.Unknown, false),
+            (_, null or { By: EndedBy.Expired }) => (ConnectivityStatus.Unknown, false),
             // A takeover alone never means offline: the successor's connected may be milliseconds behind.
             (_, { Reason: DisconnectReason.Takeover }) => (ConnectivityStatus.Online, false),
+            _ when absence is { Kind: FarewellKind.Absent } => (ConnectivityStatus.Offline, true),
             _ => (ConnectivityStatus.Offline, !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover),
         };
         var left = status is ConnectivityStatus.Offline ? end : sessions.Find(session => session.End is { Reason: not DisconnectReason.Takeover })?.End;
+        var evidence = (status, end) switch
+        {
+            (ConnectivityStatus.Unknown, _) => "none",
+            (ConnectivityStatus.Online, null) => live!.AliveAt is null ? "session" : "broker-list",
+            (ConnectivityStatus.Online, _) => "takeover",
+            (_, { By: EndedBy.Reconciled }) => "broker-list",
+            _ => "session-end",
+        };
         return new(
             status, sure ? Confidence.Confirmed : Confidence.Inferred, live?.ConnectedAt ?? end?.At, last,
-            sessions.Find(session => session.Opened)?.ConnectedAt, left?.At, left?.Reason, left?.RawReason, FlappingEnd(sessions, rules));
+            sessions.Find(session => session.Opened)?.ConnectedAt, left?.At, left?.Reason, left?.RawReason, FlappingEnd(sessions, rules),
+            absence?.At > end?.At ? absence?.At : end?.At, evidence);
     }
 
     /// <summary>
@@ -70,33 +83,85 @@ public sealed record Presence(
 
     /// <summary>
     /// Whether a live session may be over for all we know: if nothing could name its end (no node, no time), if another one is live or was
-    /// newer and left, or if there is a farewell that may be its own, or that of an unknown newer session.
+    /// newer and left, or if there is a farewell that may be its own, or that of an unknown newer session. The broker's list ends all doubt of before.
     /// </summary>
     private static bool IsDoubtful(Session live, List<Session> sessions, List<Farewell> farewells) =>
-        live.TimeIsArrival
-        || live.Node.Length == 0
-        || sessions.Exists(other => other != live && (other.End is null || (Session.Compare(other, live) > 0 && other.End.Reason is not DisconnectReason.Takeover)))
+        (live.AliveAt is null && (live.TimeIsArrival || live.Node.Length == 0))
+        || sessions.Exists(other => other != live && (other.End is not { } end
+            ? !(live.AliveAt > other.LatestStart)
+            : Session.Compare(other, live) > 0 && end.Reason is not DisconnectReason.Takeover && !(live.AliveAt >= end.At)))
         || farewells.Exists(farewell =>
             farewell.Kind is FarewellKind.Disconnected && farewell.Reason is not DisconnectReason.Takeover
-            && farewell.At >= live.ConnectedAt && (!farewell.Matched || farewell.CanMean(live)));
+            && farewell.At >= live.ConnectedAt && !(live.AliveAt >= farewell.At) && (!farewell.Matched || farewell.CanMean(live)));
 
+    /// <summary>
+    /// Flapping begins with so many starts within the window and ends when the window holds only few, so that it does not itself flap. Told
+    /// from the starts alone, oldest first.
+    /// </summary>
     private static DateTimeOffset? FlappingEnd(List<Session> sessions, PresenceRules rules)
     {
         if (sessions.Count < rules.FlappingStarts) return null;
-        var first = sessions[rules.FlappingStarts - 1].ConnectedAt;
-        return sessions[0].ConnectedAt - first <= rules.FlappingWindow ? first + rules.FlappingWindow : null;
+        DateTimeOffset? until = null;
+        for (var i = sessions.Count - 1; i >= 0; i--)
+        {
+            var (at, first) = (sessions[i].ConnectedAt, i + rules.FlappingStarts - 1);
+            var begins = first < sessions.Count && at - sessions[first].ConnectedAt <= rules.FlappingWindow;
+            if (begins || until > at) until = sessions[i + rules.FlappingCalm - 1].ConnectedAt + rules.FlappingWindow;
+            else until = null;
+        }
+        return until;
     }
 }
 
-/// <summary>The tolerances of the presence rules.</summary>
-/// <param name="ClockTolerance">How far the clocks of two broker nodes may differ; 200 ms to 2 s is usual.</param>
-/// <param name="EvidenceGuard">How long after its end a session's late messages (a will, a delayed socket close) are no evidence of life.</param>
-/// <param name="FlappingStarts">This many session starts within <paramref name="FlappingWindow"/> are flapping.</param>
-/// <param name="FlappingWindow">See <paramref name="FlappingStarts"/>; flapping ends when the window has moved on.</param>
-public sealed record PresenceRules(TimeSpan ClockTolerance, TimeSpan EvidenceGuard, int FlappingStarts, TimeSpan FlappingWindow)
+/// <summary>The tolerances and the patience of the presence rules.</summary>
+public sealed record PresenceRules
 {
-    public static readonly PresenceRules Default = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), 6, TimeSpan.FromMinutes(10));
+    public static readonly PresenceRules Default = new();
+
+    /// <summary>How far the clocks of two broker nodes may differ; 200 ms to 2 s is usual.</summary>
+    public TimeSpan ClockTolerance { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long after its end a session's late messages (a will, a delayed socket close) are no evidence of life.</summary>
+    public TimeSpan EvidenceGuard { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>This many session starts within <see cref="FlappingWindow"/> are flapping.</summary>
+    public int FlappingStarts { get; init; } = 6;
+
+    /// <summary>Flapping is over when fewer starts than this lie within <see cref="FlappingWindow"/>; at most <see cref="FlappingStarts"/>.</summary>
+    public int FlappingCalm { get; init; } = 3;
+    public TimeSpan FlappingWindow { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Offline for that long without return is what alarms want to know.</summary>
+    public TimeSpan OfflineHold { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long the successor of a connection that was taken over may stay unheard of.</summary>
+    public TimeSpan TakeoverHold { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>After which time the broker is asked for a device whose state is inferred.</summary>
+    public TimeSpan VerifyAfter { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Online is stale when there was no evidence for 1.5 × keep alive, and at least for that long: an idle client reports nothing.</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>How long a stale state is still believed; null = for ever.</summary>
+    public TimeSpan? ExpireAfter { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>A message is expected at least this often from devices without an expectation of their own; null = nothing is expected.</summary>
+    public TimeSpan? MessageInterval { get; init; }
 }
 
-/// <summary>The moment a report reached us: by our clock, with the client's traffic so far, under the rules in force.</summary>
-public readonly record struct Observation(DateTimeOffset ReceivedAt, PresenceRules Rules, Traffic Traffic = default);
+/// <summary>What made us conclude something.</summary>
+public enum Cause
+{
+    /// <summary>A report of the broker.</summary>
+    Event,
+
+    /// <summary>The broker's own client list, which was asked.</summary>
+    Reconciliation,
+
+    /// <summary>Time that passed.</summary>
+    Deadline,
+}
+
+/// <summary>The moment a fact reached us: by our clock, with the client's traffic so far, under the rules in force.</summary>
+public readonly record struct Observation(DateTimeOffset ReceivedAt, PresenceRules Rules, Traffic Traffic = default, Cause Cause = Cause.Event);

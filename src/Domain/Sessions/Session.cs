@@ -38,10 +38,10 @@ public enum EndedBy
     /// <summary>A newer connection of the same client id exists, and MQTT allows only one.</summary>
     Superseded,
 
-    /// <summary>The broker's client list does not hold it any more.</summary>
+    /// <summary>The broker's own client list does not hold it any more.</summary>
     Reconciled,
 
-    /// <summary>Its session expiry interval ran out.</summary>
+    /// <summary>Nothing was heard of it for so long (<see cref="PresenceRules.ExpireAfter"/>) that it is not believed any more.</summary>
     Expired,
 }
 
@@ -78,10 +78,13 @@ public sealed class Session
     /// <summary>The broker node; empty where the version does not say (≤ 4.2.1).</summary>
     public string Node { get; }
 
-    public DateTimeOffset ConnectedAt { get; }
+    public DateTimeOffset ConnectedAt { get; private set; }
+
+    /// <summary>True when the start is known to the second only (rounded down, 4.x REST API), until a report says it exactly.</summary>
+    public bool IsCoarse { get; private set; }
 
     /// <summary>"ip:port" as in `peername`; null where the dialect has none. Two connections of one millisecond differ in it.</summary>
-    public string? Peer { get; internal set; }
+    public string? Peer { get; private set; }
 
     /// <summary>False while only the end has been reported.</summary>
     public bool Opened { get; private set; }
@@ -90,6 +93,12 @@ public sealed class Session
     public bool TimeIsArrival { get; private set; }
 
     public ConnectionDetails Details { get; private set; } = new();
+
+    /// <summary>The newest moment, by the broker's clock, at which its own client list had the connection. Kept only where it was news.</summary>
+    public DateTimeOffset? ListedAt { get; private set; }
+
+    /// <summary><see cref="ListedAt"/>, unless the session's own end says that the list was behind.</summary>
+    internal DateTimeOffset? AliveAt => Closed?.At < ListedAt ? null : ListedAt;
 
     /// <summary>The end as reported with this session's own identity.</summary>
     public SessionEnd? Closed { get; private set; }
@@ -119,11 +128,19 @@ public sealed class Session
     public Traffic? TrafficAtEnd { get; internal set; }
 
     internal bool Is(string node, DateTimeOffset connectedAt, string? peer) =>
-        ConnectedAt == connectedAt && Node == node && (Peer is null || peer is null || Peer == peer);
+        Node == node && IsPeer(peer) && (ConnectedAt == connectedAt || (IsCoarse && ConnectedAt == WholeSecond(connectedAt)));
+
+    /// <summary>Whether it may be the session that began within that second.</summary>
+    internal bool IsOfSecond(string node, DateTimeOffset second, string? peer) => Node == node && IsPeer(peer) && WholeSecond(ConnectedAt) == second;
+
+    private bool IsPeer(string? peer) => Peer is null || peer is null || Peer == peer;
+
+    /// <summary>The latest moment at which it may have begun.</summary>
+    internal DateTimeOffset LatestStart => IsCoarse ? ConnectedAt.AddMilliseconds(999) : ConnectedAt;
 
     /// <summary>Certainly later than the other: on one node by its clock, between nodes by more than their clocks may differ.</summary>
     internal bool Follows(Session other, TimeSpan tolerance) =>
-        ConnectedAt - other.ConnectedAt > (Node == other.Node ? TimeSpan.Zero : tolerance);
+        ConnectedAt - other.LatestStart > (Node == other.Node ? TimeSpan.Zero : tolerance);
 
     /// <summary>Perhaps later than the other: on one node in the same millisecond, between nodes as far as their clocks may differ.</summary>
     internal bool MayFollow(Session other, TimeSpan tolerance) => !other.Follows(this, tolerance) && this != other;
@@ -135,6 +152,24 @@ public sealed class Session
         if (TrafficAtEnd is not null) TrafficAtEnd = traffic; // the end came first: what it carried was not counted as its own
         return true;
     }
+
+    /// <summary>The broker's list had it at that time; false if that is nothing new.</summary>
+    internal bool Lived(DateTimeOffset asOf)
+    {
+        if (asOf < ConnectedAt) asOf = ConnectedAt;
+        if (ListedAt >= asOf) return false;
+        ListedAt = asOf;
+        return true;
+    }
+
+    /// <summary>A report names the session better than those before: by its peer, or by a start to the millisecond.</summary>
+    internal void Learn(DateTimeOffset connectedAt, string? peer)
+    {
+        Peer ??= peer;
+        if (IsCoarse && connectedAt != ConnectedAt) (ConnectedAt, IsCoarse) = (connectedAt, false);
+    }
+
+    internal void BeCoarse() => IsCoarse = true;
 
     /// <summary>Of several reported ends the earliest stands: EMQX 5.3 repeats `disconnected` of a persistent session with a new time.</summary>
     internal bool Close(SessionEnd end)
@@ -158,6 +193,8 @@ public sealed class Session
         };
     }
 
+    private static DateTimeOffset WholeSecond(DateTimeOffset time) => time.AddTicks(-(time.Ticks % TimeSpan.TicksPerSecond));
+
     /// <summary>By time; node and peer order equal times, so that it never matters which was reported first.</summary>
     internal static int Compare(Session one, Session other)
     {
@@ -169,9 +206,11 @@ public sealed class Session
     /// <summary>Builds a session as it was saved.</summary>
     public static Session Restore(
         string node, DateTimeOffset connectedAt, string? peer, bool opened, bool timeIsArrival, ConnectionDetails details,
-        SessionEnd? closed, SessionEnd? end, Traffic atStart, Traffic? atEnd) =>
+        SessionEnd? closed, SessionEnd? end, Traffic atStart, Traffic? atEnd, bool isCoarse, DateTimeOffset? listedAt) =>
         new(node, connectedAt, peer)
         {
+            IsCoarse = isCoarse,
+            ListedAt = listedAt,
             End = end,
             Opened = opened,
             TimeIsArrival = timeIsArrival,

@@ -2,9 +2,10 @@ using WebhookService.Domain.Devices;
 
 namespace WebhookService.Domain.Sessions;
 
-/// <summary>A connection was reported open for the first time.</summary>
+/// <summary>A connection became known, from its own report or from the broker's list.</summary>
 [EventName("session.started")]
-public sealed record SessionStarted(ClientId Subject, DateTimeOffset At, string Node, string? Ip, int? Port, string? ProtocolVersion, bool? CleanStart) : IDomainEvent
+public sealed record SessionStarted(
+    ClientId Subject, DateTimeOffset At, string Node, string? Ip, int? Port, string? ProtocolVersion, bool? CleanStart, Cause Cause) : IDomainEvent
 {
     public ClientId? Client => Subject;
 }

@@ -24,6 +24,9 @@ public sealed class SessionSet(ClientId client) : Aggregate
     public IReadOnlyList<Farewell> Farewells => farewells;
     public IReadOnlyCollection<Subscription> Subscriptions => subscriptions.Values;
 
+    /// <summary>How many sessions became known since the set was read.</summary>
+    public int Starts { get; private set; }
+
     // ---- facts -------------------------------------------------------------------------------------------------------
 
     /// <summary>`client.connected`: opens the session. Overtaken if its end, or a newer session, is known already.</summary>
@@ -32,10 +35,35 @@ public sealed class SessionSet(ClientId client) : Aggregate
         var session = Named(node, connectedAt, peer);
         if (!session.Open(details, timeIsArrival, seen.Traffic)) return Outcome.Repeated;
 
-        Raise(new SessionStarted(Client, connectedAt, node, details.Ip, details.Port, details.ProtocolVersion, details.CleanStart));
+        Began(session, seen);
         Conclude(seen);
         return session.End is null ? Outcome.Applied : Outcome.Overtaken;
     }
+
+    /// <summary>The broker's own list has the connection: it is open, whatever was missed, unless its own end is known. Overtaken then.</summary>
+    /// <param name="isCoarse">The list says <paramref name="connectedAt"/> to the second only, rounded down.</param>
+    /// <param name="asOf">A moment by the broker's clock at which the connection lived, if it had begun by then.</param>
+    public Outcome Listed(string node, DateTimeOffset connectedAt, bool isCoarse, string? peer, ConnectionDetails details, DateTimeOffset asOf, Observation seen)
+    {
+        var session = isCoarse ? NamedBySecond(node, connectedAt, peer, asOf) : Named(node, connectedAt, peer);
+        var opened = session.Open(details, timeIsArrival: false, seen.Traffic);
+        if (!session.Lived(asOf) && !opened) return Outcome.Repeated;
+
+        if (opened) Began(session, seen);
+        Conclude(seen);
+        return session.End is null ? Outcome.Applied : Outcome.Overtaken;
+    }
+
+    /// <summary>The broker, asked for this very client, has no connection of it: every session opened before is over.</summary>
+    /// <param name="asOf">A moment by the broker's clock before it was asked, so that a connection made meanwhile is not meant.</param>
+    /// <param name="aliveUntil">The last moment at which the client is known to have been connected; null if nothing is known.</param>
+    public Outcome Absent(DateTimeOffset asOf, DateTimeOffset? aliveUntil, Observation seen) =>
+        Parted(new Farewell(null, null, asOf, DisconnectReason.Other, null, FarewellKind.Absent) { AliveUntil = aliveUntil }, seen);
+
+    /// <summary>Nothing was heard for so long that the client's state is not known any more.</summary>
+    /// <param name="aliveUntil">As in <see cref="Absent"/>.</param>
+    public Outcome GivenUp(DateTimeOffset? aliveUntil, Observation seen) =>
+        Parted(new Farewell(null, null, seen.ReceivedAt, DisconnectReason.Other, null, FarewellKind.GivenUp) { AliveUntil = aliveUntil }, seen);
 
     /// <summary>`client.disconnected` that says connected_at: closes that very session, also one that was never seen open.</summary>
     public Outcome Disconnected(string node, DateTimeOffset connectedAt, string? peer, SessionEnd end, Observation seen)
@@ -46,7 +74,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
         return Outcome.Applied;
     }
 
-    /// <summary>`client.disconnected` without connected_at, or `session_terminated`.</summary>
+    /// <summary>`client.disconnected` without connected_at, `session_terminated`, or what only the broker or time tells.</summary>
     public Outcome Parted(Farewell farewell, Observation seen)
     {
         var place = farewells.FindLastIndex(known => Farewell.Compare(known, farewell) <= 0);
@@ -80,6 +108,29 @@ public sealed class SessionSet(ClientId client) : Aggregate
         return subscription.EndedBy is SubscriptionEndedBy.Unsubscribed ? Outcome.Applied : Outcome.Overtaken;
     }
 
+    /// <summary>Time has passed: subscriptions that ran out are told.</summary>
+    /// <returns>Whether any was.</returns>
+    public bool Pass(Observation seen)
+    {
+        var any = false;
+        foreach (var subscription in subscriptions.Values)
+        {
+            var told = subscription.EndIsTold;
+            Conclude(subscription, seen);
+            any |= !told && subscription.EndIsTold;
+        }
+        return any;
+    }
+
+    /// <summary>When the next subscription runs out that is not told yet; null if none will.</summary>
+    public DateTimeOffset? NextSubscriptionEnd()
+    {
+        DateTimeOffset? next = null;
+        foreach (var subscription in subscriptions.Values)
+            if (subscription is { EndIsTold: false, EndsAt: { } at } && !(next <= at)) next = at;
+        return next;
+    }
+
     // ---- conclusions -------------------------------------------------------------------------------------------------
 
     /// <summary>Online if some session is open, not closed and not superseded; else offline since the last end, with what doubt there is.</summary>
@@ -107,14 +158,17 @@ public sealed class SessionSet(ClientId client) : Aggregate
         foreach (var subscription in subscriptions.Values) Conclude(subscription, seen);
     }
 
-    /// <summary>Decides for every session whether and how it ended: by its own report, by a farewell that can only mean it, or by a successor.</summary>
+    /// <summary>
+    /// Decides for every session whether and how it ended: by its own report, by a farewell that can only mean it, by a successor, or because the
+    /// broker does not know it any more.
+    /// </summary>
     private void ConcludeEnds(PresenceRules rules)
     {
-        MatchFarewells();
+        MatchFarewells(rules.EvidenceGuard);
         for (var i = 0; i < sessions.Count; i++)
         {
             var session = sessions[i];
-            session.End = session.Closed ?? (session.IsSettled ? session.End : session.Farewell?.End ?? Superseded(i, rules.ClockTolerance));
+            session.End = session.Closed ?? (session.IsSettled ? session.End : session.Farewell?.End ?? Unreported(i, rules.ClockTolerance));
             session.Terminated = false;
         }
         foreach (var farewell in farewells)
@@ -130,21 +184,23 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// A farewell ends the newest session it can mean (<see cref="Farewell.CanMean"/>), for ports are used again. Of several for one session
     /// the earliest counts. On equal milliseconds the connect wins: the farewell is that of the session before, if it has none yet.
     /// </summary>
-    private void MatchFarewells()
+    /// <param name="guard">How much later than an absence the farewell of a session may be that was gone by then: the broker was asked a little earlier.</param>
+    private void MatchFarewells(TimeSpan guard)
     {
         if (farewells.Count == 0) return;
         foreach (var session in sessions) session.Farewell = null;
+        var endings = farewells.FindAll(farewell => farewell.EndsAll);
         var opened = sessions.Count; // from here on, the sessions that were opened before the farewell
         foreach (var farewell in farewells)
         {
-            if (farewell.Kind is FarewellKind.Terminated) continue;
+            if (farewell.Kind is not FarewellKind.Disconnected) continue;
             while (opened > 0 && sessions[opened - 1].ConnectedAt <= farewell.At) opened--;
 
             Session? meant = null;
             for (var i = opened; i < sessions.Count; i++)
             {
                 var session = sessions[i];
-                if (!farewell.CanMean(session)) continue;
+                if (!farewell.CanMean(session) || endings.Exists(ending => ending.At + guard < farewell.At && ending.Ends(session))) continue;
                 if (meant is null || session.Farewell is null) meant = session;
                 if (session.ConnectedAt < farewell.At) break;
             }
@@ -164,6 +220,40 @@ public sealed class SessionSet(ClientId client) : Aggregate
             return session.End is { By: EndedBy.Superseded } known && known.At == at ? known : new(at, DisconnectReason.Takeover, null, EndedBy.Superseded);
         }
         return null;
+    }
+
+    /// <summary>The end of a session that nobody reported: whatever ended it first.</summary>
+    private SessionEnd? Unreported(int index, TimeSpan tolerance)
+    {
+        var (superseded, missed) = (Superseded(index, tolerance), Missed(sessions[index], tolerance));
+        return superseded is null || missed?.At < superseded.At ? missed : superseded;
+    }
+
+    /// <summary>The broker did not know it when it was asked, or had another connection of the client that is not older for certain.</summary>
+    private SessionEnd? Missed(Session session, TimeSpan tolerance)
+    {
+        var end = farewells.Find(farewell => farewell.Ends(session))?.End;
+        foreach (var other in sessions)
+            if (other != session && other.AliveAt is { } at && at >= session.LatestStart + tolerance && !(session.AliveAt >= at) && !(end?.At <= at))
+                end = new SessionEnd(at, DisconnectReason.Other, null, EndedBy.Reconciled);
+        if (end is null) return null;
+
+        var alive = Latest(session.ConnectedAt, session.AliveAt, end.AliveUntil);
+        return end with { AliveUntil = alive < end.At ? alive : end.At };
+    }
+
+    private static DateTimeOffset Latest(DateTimeOffset one, DateTimeOffset? other, DateTimeOffset? third)
+    {
+        if (other > one) one = other.Value;
+        return third > one ? third.Value : one;
+    }
+
+    private void Began(Session session, Observation seen)
+    {
+        var details = session.Details;
+        Starts++;
+        Raise(new SessionStarted(
+            Client, session.ConnectedAt, session.Node, details.Ip, details.Port, details.ProtocolVersion, details.CleanStart, seen.Cause));
     }
 
     private void Conclude(Subscription subscription, Observation seen)
@@ -200,13 +290,24 @@ public sealed class SessionSet(ClientId client) : Aggregate
 
     private Session Named(string node, DateTimeOffset connectedAt, string? peer)
     {
-        var session = sessions.Find(known => known.Is(node, connectedAt, peer));
-        if (session is not null && (session.Peer is not null || peer is null)) return session;
+        var session = sessions.Find(known => !known.IsCoarse && known.Is(node, connectedAt, peer)) ?? sessions.Find(known => known.Is(node, connectedAt, peer));
+        if (session is not null && (session.Peer is not null || peer is null) && session.ConnectedAt == connectedAt) return session;
 
         if (session is null) session = new Session(node, connectedAt, peer);
-        else sessions.Remove(session); // its place depends on the peer, which it learns now
-        session.Peer = peer;
+        else sessions.Remove(session); // its place depends on what it learns now
+        session.Learn(connectedAt, peer);
         Insert(session);
+        return session;
+    }
+
+    /// <summary>The session that began within a second: one that is still open, or ended only after the list was made; else a new one.</summary>
+    private Session NamedBySecond(string node, DateTimeOffset second, string? peer, DateTimeOffset asOf)
+    {
+        var session = sessions.Find(known => known.IsOfSecond(node, second, peer) && !(known.Closed?.At < asOf));
+        if (session is not null) return Named(node, session.ConnectedAt, peer);
+
+        session = Named(node, second, peer);
+        session.BeCoarse();
         return session;
     }
 

@@ -16,16 +16,17 @@ namespace WebhookService.Infrastructure.Devices;
 internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 {
     private const string Find = """
-        SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version
-        FROM devices d JOIN device_activity a USING (client_no)
+        SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version, l.due_at
+        FROM devices d JOIN device_activity a USING (client_no) LEFT JOIN deadlines l USING (client_no)
         WHERE d.client_no = @ClientNo
         """;
 
     private const string SaveDevice = """
         INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence,
           last_online_at, last_offline_at, last_reason, last_raw_reason, flapping_until, session_count, subscription_count,
-          node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more,
+          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, silent, flapping)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (client_no) DO UPDATE SET
           username = excluded.username, name = excluded.name, tags = excluded.tags, message_interval = excluded.message_interval,
           status = excluded.status, confidence = excluded.confidence, since = excluded.since, evidence = excluded.evidence,
@@ -33,7 +34,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
           last_raw_reason = excluded.last_raw_reason, flapping_until = excluded.flapping_until, session_count = excluded.session_count,
           subscription_count = excluded.subscription_count, node = excluded.node, connected_at = excluded.connected_at, peer = excluded.peer,
           ip = excluded.ip, port = excluded.port, protocol = excluded.protocol, protocol_version = excluded.protocol_version,
-          keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more
+          keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more,
+          fresh_confidence = excluded.fresh_confidence, gone_at = excluded.gone_at, offline_confirmed_at = excluded.offline_confirmed_at,
+          verify_at = excluded.verify_at, lapsed_takeover = excluded.lapsed_takeover, subscription_ends_at = excluded.subscription_ends_at,
+          silent = excluded.silent, flapping = excluded.flapping
         """;
 
     private const string SaveActivity = """
@@ -48,17 +52,22 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
+    private readonly Deadlines.Deadlines deadlines;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
     private readonly Lazy<Statement> saveActivity;
+    private readonly Lazy<Statement> saveDeadline;
+    private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
     private readonly HashSet<Entry> changed = [];
 
-    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, TimeProvider time)
+    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, Deadlines.Deadlines deadlines, TimeProvider time)
     {
-        (this.work, this.clients, this.journal, this.time) = (work, clients, journal, time);
+        (this.work, this.clients, this.journal, this.deadlines, this.time) = (work, clients, journal, deadlines, time);
         saveDevice = work.Prepare(SaveDevice);
         saveActivity = work.Prepare(SaveActivity);
+        saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
+        dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
         work.Enlist(this);
     }
 
@@ -69,7 +78,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (work.Connection.QuerySingleOrDefault<Row>(Find, new { ClientNo = clientNo }) is not { } row) return ValueTask.FromResult<Device?>(null);
 
         var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device) });
+        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device), DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
     }
 
@@ -95,6 +104,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                     .Add(row.LastReason).Add(row.LastRawReason).Add(row.FlappingUntil).Add(row.SessionCount).Add(row.SubscriptionCount)
                     .Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Ip).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion)
                     .Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
+                    .Add(row.FreshConfidence).Add(row.GoneAt).Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover)
+                    .Add(row.SubscriptionEndsAt).Add(row.Silent).Add(row.Flapping)
                     .Run();
                 entry.Saved = row;
             }
@@ -103,8 +114,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
                 .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add(row.Status)
                 .Run();
+            FlushDeadline(entry);
         }
         changed.Clear();
+    }
+
+    private void FlushDeadline(Entry entry)
+    {
+        var due = entry.Device.Pending.DueAt.ToMs();
+        if (due == entry.DueAt) return;
+        if (due is null) dropDeadline.Value.Add(entry.ClientNo).Run();
+        else saveDeadline.Value.Add(entry.ClientNo).Add(due).Run();
+        entry.DueAt = due;
+        if (due is { } at) deadlines.Armed(at);
     }
 
     public void Forget()
@@ -142,6 +164,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM sessions WHERE client_no = @ClientNo;
             DELETE FROM farewells WHERE client_no = @ClientNo;
             DELETE FROM subscriptions WHERE client_no = @ClientNo;
+            DELETE FROM deadlines WHERE client_no = @ClientNo;
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;
             """, here);
@@ -154,6 +177,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public long ClientNo { get; } = clientNo;
         public Device Device { get; } = device;
         public Row? Saved { get; set; }
+
+        /// <summary>As it stands in `deadlines`.</summary>
+        public long? DueAt { get; set; }
     }
 
     /// <summary>A row of `devices`; the columns of `device_activity` are only read into it.</summary>
@@ -183,7 +209,16 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public string? Node { get; init; }
         public long? ConnectedAt { get; init; }
         public string? Peer { get; init; }
+        public long FreshConfidence { get; init; }
+        public long? GoneAt { get; init; }
+        public long? OfflineConfirmedAt { get; init; }
+        public long? VerifyAt { get; init; }
+        public long? LapsedTakeover { get; init; }
+        public long? SubscriptionEndsAt { get; init; }
+        public bool Silent { get; init; }
+        public bool Flapping { get; init; }
 
+        public long? DueAt { get; init; }
         public long? LastSeenAt { get; init; }
         public long? LastMessageAt { get; init; }
         public string? LastTopic { get; init; }
@@ -196,7 +231,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
         public static Row From(long clientNo, Device device)
         {
-            var (is_, session) = (device.Connectivity, device.Session);
+            var (is_, session, pending) = (device.Connectivity, device.Session, device.Pending);
             return new Row(session?.Details)
             {
                 ClientNo = clientNo,
@@ -220,6 +255,14 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 Node = session?.Node,
                 ConnectedAt = session?.ConnectedAt.ToMs(),
                 Peer = session?.Peer,
+                FreshConfidence = (long)is_.FreshConfidence,
+                GoneAt = is_.GoneAt.ToMs(),
+                OfflineConfirmedAt = pending.OfflineConfirmedAt.ToMs(),
+                VerifyAt = pending.VerifyAt.ToMs(),
+                LapsedTakeover = pending.LapsedTakeover.ToMs(),
+                SubscriptionEndsAt = pending.SubscriptionEndsAt.ToMs(),
+                Silent = pending.IsSilent,
+                Flapping = pending.IsFlapping,
             };
         }
 
@@ -230,6 +273,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             {
                 Status = (ConnectivityStatus)Status,
                 Confidence = (Confidence)Confidence,
+                FreshConfidence = (Confidence)FreshConfidence,
+                GoneAt = GoneAt.ToTime(),
                 Since = Since.ToTime(),
                 Evidence = Evidence,
                 LastOnlineAt = LastOnlineAt.ToTime(),
@@ -242,6 +287,17 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, ToDetails())
                 : null,
             (int)SubscriptionCount, LastSeenAt.ToTime(), LastMessageAt.ToTime(), LastTopic, SessionCount, new Traffic(Published, Delivered, Dropped),
-            SignAt is { } sign ? (sign.ToTime(), SignPeer) : null, Version);
+            SignAt is { } sign ? (sign.ToTime(), SignPeer) : null,
+            new Pending
+            {
+                OfflineConfirmedAt = OfflineConfirmedAt.ToTime(),
+                VerifyAt = VerifyAt.ToTime(),
+                LapsedTakeover = LapsedTakeover.ToTime(),
+                SubscriptionEndsAt = SubscriptionEndsAt.ToTime(),
+                IsSilent = Silent,
+                IsFlapping = Flapping,
+                DueAt = DueAt.ToTime(),
+            },
+            Version);
     }
 }

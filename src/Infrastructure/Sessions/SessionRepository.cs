@@ -29,22 +29,22 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private const string Insert = """
         INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
-          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until,
+          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until, coarse, listed_at,
           published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         RETURNING session_no
         """;
 
     private const string Update = """
         UPDATE sessions SET client_no = ?, node = ?, connected_at = ?, peer = ?, opened = ?, time_is_arrival = ?, username = ?, ip = ?, port = ?,
           protocol = ?, protocol_version = ?, keep_alive = ?, clean_start = ?, expiry = ?, more = ?, closed_at = ?, closed_reason = ?, closed_raw = ?,
-          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, alive_until = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
+          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, alive_until = ?, coarse = ?, listed_at = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
           published_end = ?, delivered_end = ?, dropped_end = ?
         WHERE session_no = ?
         """;
 
     private const string InsertFarewell = """
-        INSERT INTO farewells (client_no, kind, node, peer, at, reason, raw_reason, expiry, matched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO farewells (client_no, kind, node, peer, at, reason, raw_reason, expiry, alive_until, matched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         RETURNING farewell_no
         """;
 
@@ -168,7 +168,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         .Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
         .Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
         .Add(row.ClosedAt).Add(row.ClosedReason).Add(row.ClosedRaw).Add(row.ClosedExpiry)
-        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy).Add(row.AliveUntil)
+        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy).Add(row.AliveUntil).Add(row.Coarse).Add(row.ListedAt)
         .Add(row.PublishedStart).Add(row.DeliveredStart).Add(row.DroppedStart).Add(row.PublishedEnd).Add(row.DeliveredEnd).Add(row.DroppedEnd);
 
     private void Flush(Entry entry, Farewell farewell)
@@ -182,7 +182,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         }
         var number = insertFarewell.Value
             .Add(entry.ClientNo).Add((long)farewell.Kind).Add(farewell.Node).Add(farewell.Peer).Add(farewell.At.ToMs())
-            .Add(Words.Of(farewell.Reason)).Add(farewell.RawReason).Add(farewell.ExpirySeconds).Add(farewell.Matched)
+            .Add(Words.Of(farewell.Reason)).Add(farewell.RawReason).Add(farewell.ExpirySeconds).Add(farewell.AliveUntil.ToMs()).Add(farewell.Matched)
             .Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
         entry.Farewells[farewell] = (number, farewell.Matched);
     }
@@ -261,6 +261,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public string? EndRaw { get; init; }
         public string? EndedBy { get; init; }
         public long? AliveUntil { get; init; }
+        public bool Coarse { get; init; }
+        public long? ListedAt { get; init; }
         public long PublishedStart { get; init; }
         public long DeliveredStart { get; init; }
         public long DroppedStart { get; init; }
@@ -288,6 +290,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
                 EndRaw = end?.RawReason,
                 EndedBy = end is null ? null : Words.Of(end.By),
                 AliveUntil = end?.AliveUntil.ToMs(),
+                Coarse = session.IsCoarse,
+                ListedAt = session.ListedAt.ToMs(),
                 PublishedStart = session.TrafficAtStart.Published,
                 DeliveredStart = session.TrafficAtStart.Delivered,
                 DroppedStart = session.TrafficAtStart.Dropped,
@@ -307,7 +311,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
                 ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), EndRaw, Words.Read<EndedBy>(EndedBy!)) { AliveUntil = AliveUntil.ToTime() }
                 : null,
             new Traffic(PublishedStart, DeliveredStart, DroppedStart),
-            PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null);
+            PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null,
+            Coarse, ListedAt.ToTime());
     }
 
     private sealed record FarewellRow
@@ -321,10 +326,11 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public string Reason { get; init; } = "";
         public string? RawReason { get; init; }
         public long? Expiry { get; init; }
+        public long? AliveUntil { get; init; }
         public bool Matched { get; init; }
 
         public Farewell ToFarewell() =>
-            Farewell.Restore(Node, Peer, At.ToTime(), Words.Read<DisconnectReason>(Reason), RawReason, (FarewellKind)Kind, Matched, Expiry);
+            Farewell.Restore(Node, Peer, At.ToTime(), Words.Read<DisconnectReason>(Reason), RawReason, (FarewellKind)Kind, Matched, Expiry, AliveUntil.ToTime());
     }
 
     private sealed record SubscriptionRow

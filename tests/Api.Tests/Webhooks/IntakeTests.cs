@@ -8,6 +8,7 @@ using Microsoft.Extensions.Options;
 using NSubstitute;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Webhooks;
+using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Quarantine;
 using WebhookService.Application.Sessions;
@@ -239,7 +240,7 @@ public sealed class IntakeTests
     private Intake With(params IWebhookSource[] kinds)
     {
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
-        return new(mediator, new WebhookSources(Options.Create(new IngestOptions()), kinds), new ServiceMetrics(meters), NullLogger<Intake>.Instance);
+        return new(mediator, new WebhookSources(Options.Create(new IngestOptions()), kinds), new IngestWatch(TimeProvider.System), new ServiceMetrics(meters), NullLogger<Intake>.Instance);
     }
 
     private Task<IntakeResult> TakeAsync(string body, string? contentType = "text/odd") =>

@@ -8,6 +8,8 @@ namespace WebhookService.Domain.Tests.Devices;
 
 public sealed class DeviceTests
 {
+    private static readonly Observation Seen = new(AHistory.Now, PresenceRules.Default);
+
     [Fact]
     public void A_new_device_is_discovered_and_unknown()
     {
@@ -23,12 +25,12 @@ public sealed class DeviceTests
     {
         var device = ADevice.OnlineSince(10, "10.0.0.1:1");
         Assert.Equal((Online, Confirmed, "session"), device.State);
-        Assert.Equal(new DeviceWentOnline(AHistory.Client, AHistory.At(10), Confirmed, "n1", "10.0.0.1", "session"), Assert.Single(device.Events()));
+        Assert.Equal(new DeviceWentOnline(AHistory.Client, AHistory.At(10), Confirmed, "n1", "10.0.0.1", "session", Cause.Event, false), Assert.Single(device.Events()));
 
         device.Disconnected(10, 20, "keepalive_timeout");
         Assert.Equal((Offline, Confirmed, "session-end"), device.State);
         Assert.Equal(
-            new DeviceWentOffline(AHistory.Client, AHistory.At(20), Confirmed, DisconnectReason.KeepaliveTimeout, "keepalive_timeout", "session-end"),
+            new DeviceWentOffline(AHistory.Client, AHistory.At(20), Confirmed, DisconnectReason.KeepaliveTimeout, "keepalive_timeout", "session-end", Cause.Event, false),
             Assert.Single(device.Events()));
     }
 
@@ -172,8 +174,8 @@ public sealed class DeviceTests
     {
         var device = new ADevice().Device;
 
-        device.Published("new", AHistory.At(20));
-        device.Published("old", AHistory.At(10));
+        device.Published("new", AHistory.At(20), Seen);
+        device.Published("old", AHistory.At(10), Seen);
         device.Received();
         device.Lost();
 
@@ -189,11 +191,11 @@ public sealed class DeviceTests
 
         device.Seen(AHistory.At(20));
         versions.Add(device.Version);
-        device.Published("t", AHistory.At(10));
+        device.Published("t", AHistory.At(10), Seen);
         versions.Add(device.Version);
         device.Received();
         versions.Add(device.Version);
-        device.Describe(DeviceProfile.Empty, AHistory.Now);
+        device.Describe(DeviceProfile.Empty, AHistory.Now, PresenceRules.Default);
         versions.Add(device.Version);
         Assert.Equal(versions.Distinct().Order(), versions);
 
@@ -205,7 +207,6 @@ public sealed class DeviceTests
     public void Messages_and_signs_of_a_device_online_allocate_nothing()
     {
         var device = ADevice.OnlineSince(10).Device;
-        var seen = new Observation(AHistory.Now, PresenceRules.Default);
         for (var i = 0; i < 100; i++) Tell(i);
 
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -215,8 +216,8 @@ public sealed class DeviceTests
 
         void Tell(int second)
         {
-            device.Published("t", AHistory.Noon.AddSeconds(second));
-            device.Showed(AHistory.Noon.AddSeconds(second), "10.0.0.1:1", seen);
+            device.Published("t", AHistory.Noon.AddSeconds(second), Seen);
+            device.Showed(AHistory.Noon.AddSeconds(second), "10.0.0.1:1", Seen);
         }
     }
 
@@ -228,7 +229,7 @@ public sealed class DeviceTests
         var device = new ADevice().Device;
         device.TakeEvents();
 
-        device.Describe(new DeviceProfile("Pump", new Dictionary<string, string> { ["site"] = "Ulm" }, TimeSpan.FromMinutes(1)), AHistory.At(5));
+        device.Describe(new DeviceProfile("Pump", new Dictionary<string, string> { ["site"] = "Ulm" }, TimeSpan.FromMinutes(1)), AHistory.At(5), PresenceRules.Default);
 
         Assert.Equal(("Pump", 60d), (device.Profile.Name, Assert.IsType<DeviceDescribed>(Assert.Single(device.TakeEvents())).MessageIntervalSeconds));
     }
@@ -252,7 +253,7 @@ public sealed class DeviceTests
         var device = new ADevice().Device;
         var version = device.Version;
 
-        var refused = Assert.Throws<DomainException>(() => device.Describe(profile, AHistory.Now));
+        var refused = Assert.Throws<DomainException>(() => device.Describe(profile, AHistory.Now, PresenceRules.Default));
 
         Assert.Equal((parameter, version), (refused.Parameter, device.Version));
     }

@@ -66,7 +66,7 @@ internal sealed class AHistory
             Client,
             [.. Set.Sessions.Take(SessionSet.Window).Select(Saved)],
             [.. Set.Farewells.TakeLast(SessionSet.FarewellWindow).Select(one =>
-                Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds))],
+                Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds, one.AliveUntil))],
             [.. Set.Subscriptions.Select(one =>
                 Subscription.Restore(one.Filter, one.Options, one.SubscribedAt, one.UnsubscribedAt, one.MadeIn, one.EndsAt, one.EndedBy, one.EndIsTold))],
             Rules);
@@ -74,15 +74,15 @@ internal sealed class AHistory
     }
 
     public static Session Saved(Session one) => WebhookService.Domain.Sessions.Session.Restore(
-        one.Node, one.ConnectedAt, one.Peer, one.Opened, one.TimeIsArrival, one.Details, one.Closed, one.End, one.TrafficAtStart, one.TrafficAtEnd);
+        one.Node, one.ConnectedAt, one.Peer, one.Opened, one.TimeIsArrival, one.Details, one.Closed, one.End, one.TrafficAtStart, one.TrafficAtEnd, one.IsCoarse, one.ListedAt);
 
     /// <summary>All that was concluded, to compare two sets.</summary>
     public string Conclusions()
     {
-        var (status, confidence, since, decisive, online, offline, reason, raw, flapping) = Presence;
+        var (status, confidence, since, decisive, online, offline, reason, raw, flapping, gone, evidence) = Presence;
         return string.Join('\n',
             [
-                $"{status} {confidence} since {since:T} by {decisive?.Node}/{decisive?.ConnectedAt:O}/{decisive?.Peer}; {online:O} {offline:O} {reason} {raw} {flapping:O}",
+                $"{status} {confidence} since {since:T} by {decisive?.Node}/{decisive?.ConnectedAt:O}/{decisive?.Peer}; {online:O} {offline:O} {reason} {raw} {flapping:O} {gone:O} {evidence}",
                 .. Set.Sessions.Select(one => $"{one.Node}/{one.ConnectedAt:O}/{one.Peer} opened {one.Opened} {one.End} {one.EndIsExact} {one.Terminated}"),
                 .. Set.Subscriptions.OrderBy(one => one.Filter).Select(one => $"{one.Filter} {one.Options} {one.SubscribedAt:O} {one.EndsAt:O} {one.EndedBy}"),
             ]);

@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+
+namespace WebhookService.Application.Brokers;
+
+/// <summary>What the service knows at present of the brokers that it may ask. Lives in memory: a start asks anew.</summary>
+public sealed class BrokerWatch(IEnumerable<IBroker> brokers)
+{
+    private readonly ConcurrentDictionary<string, BrokerState> states = new();
+
+    public IReadOnlyList<IBroker> Brokers { get; } = [.. brokers];
+
+    public BrokerState Of(IBroker broker) => states.GetOrAdd(broker.Name, _ => new BrokerState());
+
+    /// <summary>The brokers that may know a client of that node; all of them if no node is known.</summary>
+    public IEnumerable<IBroker> OwnersOf(string? node) => Brokers.Where(broker => string.IsNullOrEmpty(node) || broker.Owns(node));
+
+    /// <summary>Whether anybody can be asked for a client of that node.</summary>
+    public bool CanVerify(string? node) => OwnersOf(node).Any();
+
+    /// <summary>When the broker's list was last read completely, which confirmed those online; null if never.</summary>
+    public DateTimeOffset? ListedAt(string? node)
+    {
+        if (string.IsNullOrEmpty(node)) return null;
+        foreach (var broker in Brokers)
+            if (broker.Owns(node)) return Of(broker).ListedAt;
+        return null;
+    }
+}
+
+/// <summary>What is known of one broker. Written by the worker of that broker only.</summary>
+public sealed class BrokerState
+{
+    public BrokerCondition? Condition { get; set; }
+
+    /// <summary>Why it could not be asked the last time; null if it could.</summary>
+    public string? Problem { get; set; }
+    public DateTimeOffset? CheckedAt { get; set; }
+    public DateTimeOffset? NextSweepAt { get; set; }
+
+    /// <summary>The start of the last complete sweep, by the broker's clock and on the safe side.</summary>
+    public DateTimeOffset? ListedAt { get; set; }
+
+    /// <summary>The last sweep held: when the next one misses the same devices, they are gone.</summary>
+    public bool IsHolding { get; set; }
+
+    /// <summary>The number of the sweep under way.</summary>
+    public long? Running { get; set; }
+}

@@ -1,0 +1,212 @@
+using WebhookService.Domain.Sessions;
+
+namespace WebhookService.Domain.Devices;
+
+/// <summary>What of a device is left to time: what is due when, and what was told so that it is not told again.</summary>
+public sealed record Pending
+{
+    public static readonly Pending Nothing = new();
+
+    /// <summary>When offline counts as confirmed; null when that was told, or the device is not offline.</summary>
+    public DateTimeOffset? OfflineConfirmedAt { get; init; }
+
+    /// <summary>When the broker should be asked about a state that is only inferred; null when there is nothing to ask.</summary>
+    public DateTimeOffset? VerifyAt { get; init; }
+
+    /// <summary>The takeover (by its time) whose successor never became known, so that it counts as an end.</summary>
+    public DateTimeOffset? LapsedTakeover { get; init; }
+
+    /// <summary>When the next subscription runs out.</summary>
+    public DateTimeOffset? SubscriptionEndsAt { get; init; }
+
+    public bool IsSilent { get; init; }
+    public bool IsFlapping { get; init; }
+
+    /// <summary>When the device is to be looked at; never later than the first thing due, but perhaps earlier.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+}
+
+/// <summary>A moment at which deadlines are met.</summary>
+/// <param name="UpSince">When the service started: reports of before may have been missed.</param>
+/// <param name="Grace">How long after it the broker's backlog may still come in. What began before the start and falls due before the grace is over gets its time again.</param>
+/// <param name="ListedAt">When the broker's list was last read completely and confirmed those online; null if never.</param>
+/// <param name="CanVerify">The device's broker can be asked.</param>
+public readonly record struct Moment(DateTimeOffset Now, DateTimeOffset UpSince, TimeSpan Grace, DateTimeOffset? ListedAt, bool CanVerify, PresenceRules Rules);
+
+/// <summary>What a device wants done that it can't do by itself.</summary>
+public enum Wish
+{
+    None,
+
+    /// <summary>Ask the broker whether it is connected.</summary>
+    Verification,
+
+    /// <summary>Give its sessions up: it was stale for too long.</summary>
+    GivingUp,
+}
+
+/// <summary>Deadlines: what becomes of a device when nothing happens.</summary>
+public sealed partial class Device
+{
+    public Pending Pending { get; private set; } = Pending.Nothing;
+
+    /// <summary>The newest evidence that the device was connected.</summary>
+    public DateTimeOffset? LastEvidenceAt => Session is { } session && IsLive && !(SignOfLife?.At > session.ConnectedAt) ? session.ConnectedAt : SignOfLife?.At;
+
+    private bool IsStale => Connectivity.Confidence is Confidence.Stale;
+
+    /// <summary>Time has passed: concludes what was due, and says when to look again (<see cref="Pending.DueAt"/>).</summary>
+    /// <param name="sessions">The client's sessions; needed when <see cref="Pending.SubscriptionEndsAt"/> has come.</param>
+    public Wish Pass(SessionSet? sessions, Moment moment)
+    {
+        var (now, rules, wish) = (moment.Now, moment.Rules, Wish.None);
+        if (sessions is not null)
+        {
+            if (sessions.Pass(new Observation(now, rules, Traffic, Cause.Deadline))) Version++;
+            Count(sessions, now);
+        }
+        if (Pending.IsFlapping && !(Connectivity.FlappingUntil > now)) StopFlapping(now);
+        if (Offline(moment) <= now) ConfirmOffline(now);
+        if (Silence(moment) <= now) GoSilent(now, rules);
+        if (Pending.VerifyAt <= now)
+        {
+            Pending = Pending with { VerifyAt = null };
+            if (moment.CanVerify) wish = Wish.Verification;
+            else Unverifiable(new Observation(now, rules, Traffic, Cause.Deadline));
+        }
+        if (Expiry(moment) <= now) wish = Wish.GivingUp;
+        else if (Overrun(moment) <= now)
+        {
+            GoStale(now);
+            if (moment.CanVerify) wish = Wish.Verification;
+        }
+        Pending = Pending with { DueAt = FirstDue(moment) };
+        return wish;
+    }
+
+    /// <summary>The broker could not be asked about the device: a takeover without a known successor counts as an end then.</summary>
+    public void Unverifiable(Observation seen)
+    {
+        if (Connectivity is not { Evidence: "takeover", Status: ConnectivityStatus.Online }) return;
+        Pending = Pending with { LapsedTakeover = Connectivity.Since };
+        Settle(Connectivity, seen);
+    }
+
+    /// <summary>The broker's list does not have the device, but it is not sure enough to call it offline.</summary>
+    public void Doubt(DateTimeOffset now)
+    {
+        if (Connectivity.Status is ConnectivityStatus.Online && !IsStale) GoStale(now);
+    }
+
+    /// <summary>What the change of the connectivity makes due. Called before the change itself is told.</summary>
+    private void Await(Connectivity before, Observation seen)
+    {
+        var (says, now, rules) = (Connectivity, seen.ReceivedAt, seen.Rules);
+        var isOffline = says.Status is ConnectivityStatus.Offline;
+        var isOld = (before.Status, before.Evidence, before.Since, before.FreshConfidence) == (says.Status, says.Evidence, says.Since, says.FreshConfidence);
+        Pending = Pending with
+        {
+            OfflineConfirmedAt = !isOffline ? null
+                : before.Status is ConnectivityStatus.Offline ? Pending.OfflineConfirmedAt
+                : (says.Since > now ? says.Since.Value : now) + rules.OfflineHold,
+            VerifyAt = isOld ? Pending.VerifyAt
+                : says.FreshConfidence is Confidence.Confirmed || says.Status is ConnectivityStatus.Unknown ? null
+                : now + (says.Evidence is "takeover" ? rules.TakeoverHold : rules.VerifyAfter),
+        };
+        if (before.Confidence is Confidence.Stale && says.Status is ConnectivityStatus.Online)
+        {
+            if (LastEvidenceAt + Patience(rules) > now) Raise(new DeviceHeardAgain(Id, now, says.Confidence));
+            else Connectivity = says with { Confidence = Confidence.Stale };
+        }
+        if (!Pending.IsFlapping && says.FlappingUntil > now)
+        {
+            Pending = Pending with { IsFlapping = true };
+            Raise(new DeviceStartedFlapping(Id, now));
+        }
+        Arm(rules);
+    }
+
+    private void ConfirmOffline(DateTimeOffset now)
+    {
+        var offline = Connectivity;
+        Pending = Pending with { OfflineConfirmedAt = null };
+        Raise(new DeviceOfflineConfirmed(
+            Id, now, offline.Since ?? now, offline.LastReason ?? DisconnectReason.Other, offline.LastRawReason, offline.Confidence));
+    }
+
+    private void GoSilent(DateTimeOffset now, PresenceRules rules)
+    {
+        Pending = Pending with { IsSilent = true };
+        Version++;
+        Raise(new DeviceWentSilent(Id, now, LastMessageAt!.Value, (Profile.MessageInterval ?? rules.MessageInterval)!.Value.TotalSeconds));
+    }
+
+    private void Resume(DateTimeOffset at, Observation seen)
+    {
+        if (!Pending.IsSilent || at + (Profile.MessageInterval ?? seen.Rules.MessageInterval) <= seen.ReceivedAt) return;
+        Pending = Pending with { IsSilent = false };
+        Raise(new DeviceResumed(Id, at, (at - LastMessageAt)?.TotalSeconds ?? 0));
+    }
+
+    private void GoStale(DateTimeOffset now)
+    {
+        Connectivity = Connectivity with { Confidence = Confidence.Stale };
+        Version++;
+        Raise(new DeviceWentStale(Id, now, LastEvidenceAt ?? FirstSeenAt));
+    }
+
+    private void StopFlapping(DateTimeOffset now)
+    {
+        Pending = Pending with { IsFlapping = false };
+        Version++;
+        Raise(new DeviceStoppedFlapping(Id, now, Connectivity.Status));
+    }
+
+    private void Count(SessionSet sessions, DateTimeOffset now)
+    {
+        SubscriptionCount = sessions.SubscriptionsAt(now);
+        Pending = Pending with { SubscriptionEndsAt = sessions.NextSubscriptionEnd() };
+    }
+
+    // ---- when what is due ----------------------------------------------------------------------------------------------
+
+    /// <summary>Moves the next look forward if something is due before it. It is never moved back here: a look that finds nothing is cheaper.</summary>
+    private void Arm(PresenceRules rules)
+    {
+        var first = FirstDue(new Moment(default, default, default, null, CanVerify: false, rules));
+        if (!(first >= Pending.DueAt)) Pending = Pending with { DueAt = first ?? Pending.DueAt };
+    }
+
+    private DateTimeOffset? FirstDue(Moment moment) =>
+        Earlier(Earlier(Earlier(Pending.VerifyAt, Pending.SubscriptionEndsAt), Pending.IsFlapping ? Connectivity.FlappingUntil : null),
+            Earlier(Earlier(Offline(moment), Silence(moment)), IsStale ? Expiry(moment) : Overrun(moment)));
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one > other ? other : one ?? other;
+
+    private DateTimeOffset? Offline(Moment moment) => Graced(Pending.OfflineConfirmedAt, moment.Rules.OfflineHold, moment);
+
+    private DateTimeOffset? Silence(Moment moment) =>
+        !Pending.IsSilent && (Profile.MessageInterval ?? moment.Rules.MessageInterval) is { } interval ? Graced(LastMessageAt + interval, interval, moment) : null;
+
+    /// <summary>When the last evidence is too long ago for the keep alive.</summary>
+    private DateTimeOffset? Overrun(Moment moment) =>
+        Connectivity.Status is ConnectivityStatus.Online && !IsStale && Patience(moment.Rules) is { } patience
+            ? Graced((moment.ListedAt > LastEvidenceAt ? moment.ListedAt : LastEvidenceAt) + patience, patience, moment)
+            : null;
+
+    private DateTimeOffset? Expiry(Moment moment) =>
+        Connectivity.Status is ConnectivityStatus.Online && IsStale && Patience(moment.Rules) + moment.Rules.ExpireAfter is { } patience
+            ? Graced(LastEvidenceAt + patience, moment.Rules.ExpireAfter!.Value, moment)
+            : null;
+
+    /// <summary>How long no evidence is no doubt. MQTT closes a connection after 1.5 × keep alive; 0 switches the keep alive off.</summary>
+    private TimeSpan? Patience(PresenceRules rules) => Session?.Details.KeepAliveSeconds switch
+    {
+        0 => null,
+        { } seconds when TimeSpan.FromSeconds(1.5 * seconds) > rules.StaleAfter => TimeSpan.FromSeconds(1.5 * seconds),
+        _ => rules.StaleAfter,
+    };
+
+    private static DateTimeOffset? Graced(DateTimeOffset? due, TimeSpan time, Moment moment) =>
+        due - time < moment.UpSince && due < moment.UpSince + moment.Grace ? moment.UpSince + moment.Grace + time : due;
+}

@@ -1,0 +1,77 @@
+using MediatR;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using WebhookService.Application.Brokers;
+using WebhookService.Application.Common;
+using WebhookService.Application.Devices;
+using WebhookService.Domain;
+using WebhookService.Domain.Brokers;
+using WebhookService.Infrastructure.Brokers;
+
+namespace WebhookService.Infrastructure.Deadlines;
+
+/// <summary>Meets deadlines: sleeps until the next one, handles what is due in small commands among the reports, and sleeps again.</summary>
+internal sealed partial class DeadlineWorker(
+    IMediator mediator, Deadlines deadlines, ReconciliationWorker sweeps, BrokerWatch watch, SweepDesk desk, ServiceMetrics metrics, TimeProvider time,
+    ILogger<DeadlineWorker> logger) : BackgroundService
+{
+    /// <summary>Devices a command looks at: few enough that the reports behind it hardly notice.</summary>
+    private const int Chunk = 64;
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Penalty = TimeSpan.FromHours(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var upSince = time.GetUtcNow();
+        await sweeps.FirstSweeps.WaitAsync(stoppingToken); // what happened while the service was down is known only then
+        await TryAsync(() => mediator.Send(new AdoptRules(), stoppingToken), stoppingToken);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var (due, first) = deadlines.Due(time.GetUtcNow(), Chunk);
+            if (due.Count == 0) await deadlines.SleepAsync(time, stoppingToken);
+            else if (await TryAsync(() => MeetAsync(due, upSince, stoppingToken), stoppingToken)) metrics.MetDeadline(time.GetUtcNow() - first!.Value);
+            else foreach (var client in due) await MeetAloneAsync(client, upSince, stoppingToken);
+        }
+    }
+
+    private async Task MeetAsync(IReadOnlyList<ClientId> due, DateTimeOffset upSince, CancellationToken cancellation)
+    {
+        var doubtful = await mediator.Send(new MeetDeadlines(due, upSince), cancellation);
+        if (desk.TryAsk(doubtful)) return;
+        foreach (var broker in watch.Brokers) await desk.AskAsync(broker.Name, SweepCause.Doubts, cancellation);
+    }
+
+    /// <summary>One of them stops the others, so each is met alone; the one to blame waits, and the log tells.</summary>
+    private async Task MeetAloneAsync(ClientId client, DateTimeOffset upSince, CancellationToken cancellation)
+    {
+        if (!await TryAsync(() => MeetAsync([client], upSince, cancellation), cancellation))
+            await TryAsync(() => mediator.Send(new PostponeDeadline(client, time.GetUtcNow() + Penalty), cancellation), cancellation);
+    }
+
+    /// <returns>False if it failed for another reason than the load, which only has to pass.</returns>
+    private async Task<bool> TryAsync(Func<Task> step, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                await step();
+                return true;
+            }
+            catch (OverloadedException overloaded)
+            {
+                await Task.Delay(overloaded.RetryAfter, time, cancellation);
+            }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                Failed(fault);
+                await Task.Delay(Pause, time, cancellation);
+                return false;
+            }
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "Deadlines could not be met. A device that fails again alone is looked at an hour later; please report this")]
+    private partial void Failed(Exception fault);
+}
