@@ -13,19 +13,20 @@ namespace WebhookService.Infrastructure.Tests;
 internal sealed class AStore : IAsyncDisposable
 {
     private readonly string folder;
+    private readonly TimeProvider time;
     private bool ownsFolder;
     private readonly ServiceProvider services;
 
-    private AStore(string folder, bool ownsFolder, (string Key, string Value)[] settings)
+    private AStore(string folder, bool ownsFolder, TimeProvider time, (string Key, string Value)[] settings)
     {
-        (this.folder, this.ownsFolder) = (folder, ownsFolder);
+        (this.folder, this.ownsFolder, this.time) = (folder, ownsFolder, time);
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Key, (string?)one.Value)))
             .AddInMemoryCollection([KeyValuePair.Create("Storage:ConnectionString", (string?)$"Data Source={File};Default Timeout=1")])
             .Build();
         services = new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
-            .AddSingleton(TimeProvider.System)
+            .AddSingleton(time)
             .AddLogging()
             .AddMetrics()
             .AddApplication(configuration)
@@ -38,9 +39,11 @@ internal sealed class AStore : IAsyncDisposable
 
     public Database Database => services.GetRequiredService<Database>();
 
-    public static async Task<AStore> OpenAsync(params (string Key, string Value)[] settings)
+    public static Task<AStore> OpenAsync(params (string Key, string Value)[] settings) => OpenAsync(TimeProvider.System, settings);
+
+    public static async Task<AStore> OpenAsync(TimeProvider time, params (string Key, string Value)[] settings)
     {
-        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, settings);
+        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, time, settings);
         await store.StartAsync();
         return store;
     }
@@ -49,7 +52,7 @@ internal sealed class AStore : IAsyncDisposable
     public async Task<AStore> RestartAsync()
     {
         await StopAsync();
-        var next = new AStore(folder, ownsFolder, []);
+        var next = new AStore(folder, ownsFolder, time, []);
         ownsFolder = false;
         await next.StartAsync();
         return next;

@@ -480,13 +480,16 @@ public sealed class SessionSetTests
     // ---- flapping ----------------------------------------------------------------------------------------------------
 
     [Fact]
-    public void Many_starts_within_the_window_are_flapping_until_the_window_has_moved_on()
+    public void Many_starts_within_the_window_are_flapping_until_it_holds_few()
     {
         for (var i = 0; i < 5; i++) history.Connected(i * 60);
         Assert.Null(history.Presence.FlappingUntil);
 
         history.Connected(300);
-        Assert.Equal(AHistory.At(600), history.Presence.FlappingUntil);
+        Assert.Equal(AHistory.At(180 + 600), history.Presence.FlappingUntil); // then only the last two are left
+
+        history.Connected(700);
+        Assert.Equal(AHistory.At(240 + 600), history.Presence.FlappingUntil); // three at a time are not enough to begin, but to go on
 
         history.Connected(5000);
         Assert.Null(history.Presence.FlappingUntil);

@@ -20,12 +20,12 @@ public sealed class RememberingTests
     private static readonly ClientId Subscriber = new("subscriber");
 
     private static readonly string[] Tables =
-        ["clients", "topics", "devices", "device_activity", "sessions", "farewells", "subscriptions", "messages", "deliveries", "journal"];
+        ["clients", "topics", "devices", "device_activity", "sessions", "farewells", "subscriptions", "deadlines", "messages", "deliveries", "journal"];
 
     [Fact]
     public async Task All_reports_told_again_after_a_restart_change_nothing()
     {
-        await using var first = await AStore.OpenAsync();
+        await using var first = await AStore.OpenAsync(new AClock(Noon));
         foreach (var command in Story()) Assert.NotEqual(Outcome.Repeated, await first.SendAsync(command));
         var before = Dump(first);
 
@@ -38,10 +38,11 @@ public sealed class RememberingTests
     [Fact]
     public async Task A_restart_between_any_two_reports_leads_to_the_same_rows()
     {
-        await using var whole = await AStore.OpenAsync();
+        var noon = new AClock(Noon); // so that nothing falls due
+        await using var whole = await AStore.OpenAsync(noon);
         foreach (var command in Story()) await whole.SendAsync(command);
 
-        var pieces = await AStore.OpenAsync();
+        var pieces = await AStore.OpenAsync(noon);
         foreach (var command in Story())
         {
             await pieces.SendAsync(command);

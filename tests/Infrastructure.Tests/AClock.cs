@@ -1,0 +1,73 @@
+namespace WebhookService.Infrastructure.Tests;
+
+/// <summary>A clock that stands still until a test moves it; timers go off as it passes them.</summary>
+internal sealed class AClock(DateTimeOffset now) : TimeProvider
+{
+    private readonly Lock gate = new();
+    private readonly List<Alarm> alarms = [];
+    private DateTimeOffset now = now;
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (gate) return now;
+    }
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var alarm = new Alarm(this, callback, state);
+        alarm.Change(dueTime, period);
+        return alarm;
+    }
+
+    public void Advance(TimeSpan time)
+    {
+        List<Alarm> ringing;
+        lock (gate)
+        {
+            now += time;
+            ringing = alarms.FindAll(alarm => alarm.At <= now);
+            alarms.RemoveAll(ringing.Contains);
+        }
+        foreach (var alarm in ringing) alarm.Ring();
+    }
+
+    private sealed class Alarm(AClock clock, TimerCallback callback, object? state) : ITimer
+    {
+        public DateTimeOffset At { get; private set; }
+
+        public void Ring() => callback(state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            if (period != Timeout.InfiniteTimeSpan && period != TimeSpan.Zero) throw new NotSupportedException("Nothing here needs a periodic timer.");
+            lock (clock.gate)
+            {
+                clock.alarms.Remove(this);
+                if (dueTime == Timeout.InfiniteTimeSpan) return true;
+                At = clock.now + dueTime;
+                if (dueTime > TimeSpan.Zero)
+                {
+                    clock.alarms.Add(this);
+                    return true;
+                }
+            }
+            ThreadPool.QueueUserWorkItem(_ => Ring());
+            return true;
+        }
+
+        public void Dispose()
+        {
+            lock (clock.gate) clock.alarms.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
