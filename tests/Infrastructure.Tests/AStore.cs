@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using WebhookService.Application;
+using WebhookService.Application.Brokers;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests;
@@ -14,17 +15,20 @@ internal sealed class AStore : IAsyncDisposable
 {
     private readonly string folder;
     private readonly TimeProvider time;
+    private readonly IReadOnlyList<IBroker> brokers;
     private bool ownsFolder;
     private readonly ServiceProvider services;
 
-    private AStore(string folder, bool ownsFolder, TimeProvider time, (string Key, string Value)[] settings)
+    private AStore(string folder, bool ownsFolder, TimeProvider time, IReadOnlyList<IBroker> brokers, (string Key, string Value)[] settings)
     {
-        (this.folder, this.ownsFolder, this.time) = (folder, ownsFolder, time);
+        (this.folder, this.ownsFolder, this.time, this.brokers) = (folder, ownsFolder, time, brokers);
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Key, (string?)one.Value)))
             .AddInMemoryCollection([KeyValuePair.Create("Storage:ConnectionString", (string?)$"Data Source={File};Default Timeout=1")])
             .Build();
-        services = new ServiceCollection()
+        var collection = new ServiceCollection();
+        foreach (var broker in brokers) collection.AddSingleton(broker);
+        services = collection
             .AddSingleton<IConfiguration>(configuration)
             .AddSingleton(time)
             .AddLogging()
@@ -41,9 +45,11 @@ internal sealed class AStore : IAsyncDisposable
 
     public static Task<AStore> OpenAsync(params (string Key, string Value)[] settings) => OpenAsync(TimeProvider.System, settings);
 
-    public static async Task<AStore> OpenAsync(TimeProvider time, params (string Key, string Value)[] settings)
+    public static Task<AStore> OpenAsync(TimeProvider time, params (string Key, string Value)[] settings) => OpenAsync(time, [], settings);
+
+    public static async Task<AStore> OpenAsync(TimeProvider time, IReadOnlyList<IBroker> brokers, params (string Key, string Value)[] settings)
     {
-        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, time, settings);
+        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, time, brokers, settings);
         await store.StartAsync();
         return store;
     }
@@ -52,7 +58,7 @@ internal sealed class AStore : IAsyncDisposable
     public async Task<AStore> RestartAsync()
     {
         await StopAsync();
-        var next = new AStore(folder, ownsFolder, time, []);
+        var next = new AStore(folder, ownsFolder, time, brokers, []);
         ownsFolder = false;
         await next.StartAsync();
         return next;

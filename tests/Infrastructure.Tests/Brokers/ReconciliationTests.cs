@@ -1,0 +1,352 @@
+using WebhookService.Application.Brokers;
+using WebhookService.Application.Common;
+using WebhookService.Application.Devices;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain.Brokers;
+using WebhookService.Domain.Sessions;
+using static WebhookService.Domain.Sessions.Confidence;
+using static WebhookService.Domain.Sessions.ConnectivityStatus;
+
+namespace WebhookService.Infrastructure.Tests.Brokers;
+
+/// <summary>What the broker's own client list makes of what the reports told.</summary>
+public sealed class ReconciliationTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly AClock clock = new(Noon.AddHours(1));
+    private readonly ABroker broker = new();
+
+    [Fact]
+    public async Task One_sweep_heals_what_lost_reports_broke_and_tells_each_correction_once()
+    {
+        await using var store = await OpenAsync();
+        var random = new Random(5);
+        var wrong = 0;
+        for (var i = 0; i < 300; i++)
+        {
+            var (id, stays) = ($"d{i:000}", random.Next(2) == 0);
+            for (var life = 0; life < 3; life++)
+            {
+                var (at, last) = (Noon.AddSeconds(i + (life * 600)), life == 2 && stays);
+                if (Kept()) await store.SendAsync(Connected(id, at));
+                if (!last && Kept()) await store.SendAsync(Disconnected(id, at, at.AddSeconds(300)));
+                if (last) broker.Connect(id, at);
+            }
+        }
+        foreach (var device in await DevicesAsync(store))
+            if (device.Status is Online != broker.Has(device.ClientId)) wrong++;
+        Assert.InRange(wrong, 1, 100);
+
+        var first = await SweepAsync(store);
+        var second = await SweepAsync(store);
+
+        Assert.Equal((SweepResult.Complete, SweepResult.Complete), (first.Result, second.Result));
+        Assert.Equal((wrong, 0L), (first.Findings.CorrectedOnline + first.Findings.CorrectedOffline, second.Findings.CorrectedOnline + second.Findings.CorrectedOffline));
+        foreach (var device in await DevicesAsync(store))
+            Assert.Equal((device.ClientId, broker.Has(device.ClientId) ? Online : Offline, Confirmed), (device.ClientId, device.Status, device.Confidence));
+        Assert.Equal(wrong, Events(store, "device.presence-corrected"));
+        Assert.Equal(wrong, store.Query<long>("SELECT count(*) FROM journal JOIN event_types USING (type_no) WHERE name IN ('device.went-online', 'device.went-offline') AND data LIKE '%reconciliation%'")[0]);
+
+        bool Kept() => random.NextDouble() > 0.05;
+    }
+
+    [Fact]
+    public async Task Half_a_list_takes_nobody_offline()
+    {
+        await using var store = await OnlineAsync(40);
+        broker.Misses = id => string.CompareOrdinal(id, "d20") < 0;
+
+        var sweeps = new[] { await SweepAsync(store), await SweepAsync(store), await SweepAsync(store) };
+
+        Assert.Equal([SweepResult.Held, SweepResult.Complete, SweepResult.Held], sweeps.Select(sweep => sweep.Result));
+        Assert.All(await DevicesAsync(store), device => Assert.Equal(Online, device.Status));
+        Assert.Equal((0L, 20), (Events(store, "device.went-offline"), broker.Asked.Distinct().Count()));
+    }
+
+    [Fact]
+    public async Task Half_a_list_with_its_true_length_is_not_judged()
+    {
+        await using var store = await OnlineAsync(40);
+        (broker.Misses, broker.Total) = (id => string.CompareOrdinal(id, "d20") < 0, 40);
+
+        var sweep = await SweepAsync(store);
+
+        Assert.Equal((SweepResult.Incomplete, 20L), (sweep.Result, sweep.Findings.Scanned));
+        Assert.Contains("40", sweep.Problem, StringComparison.Ordinal);
+        Assert.Empty(broker.Asked);
+        Assert.All(await DevicesAsync(store), device => Assert.Equal((Online, Confirmed), (device.Status, device.Confidence)));
+    }
+
+    [Fact]
+    public async Task Many_missing_at_once_are_stale_first_and_offline_when_a_second_sweep_and_each_question_agree()
+    {
+        await using var store = await OnlineAsync(40);
+        for (var i = 0; i < 20; i++) broker.Disconnect($"d{i:00}");
+
+        var first = await SweepAsync(store);
+        Assert.Equal((SweepResult.Held, 20L, 0L), (first.Result, first.Findings.Held, first.Findings.Verified));
+        Assert.Equal((20, 20), Count(await DevicesAsync(store), Stale, Online));
+
+        var second = await SweepAsync(store);
+        Assert.Equal((SweepResult.Complete, 20L, 20L), (second.Result, second.Findings.Verified, second.Findings.CorrectedOffline));
+        Assert.Equal((20, 20), Count(await DevicesAsync(store), Confirmed, Offline));
+    }
+
+    [Fact]
+    public async Task Who_connects_while_the_list_is_read_is_not_taken_for_missing()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.BeforePage = async page =>
+        {
+            if (page == 1) await store.SendAsync(Connected("late", clock.GetUtcNow())); // too late for the list
+        };
+
+        var sweep = await SweepAsync(store);
+
+        Assert.Equal((SweepResult.Complete, 0L), (sweep.Result, sweep.Findings.Verified));
+        Assert.Equal(Online, (await DeviceAsync(store, "late")).Status);
+    }
+
+    [Fact]
+    public async Task A_client_listed_though_its_end_is_known_stays_offline()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.BeforePage = async _ => await store.SendAsync(Disconnected("d07", Noon, clock.GetUtcNow()));
+
+        await SweepAsync(store);
+
+        Assert.Equal((Offline, Confirmed), await StateAsync(store, "d07"));
+    }
+
+    [Fact]
+    public async Task The_end_of_a_session_that_the_broker_kept_is_known_to_the_millisecond()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.Suspend("d03", Noon.AddMinutes(7));
+
+        await SweepAsync(store);
+
+        var device = await DeviceAsync(store, "d03");
+        Assert.Equal((Offline, Confirmed, Noon.AddMinutes(7), "broker-list"), (device.Status, device.Confidence, device.Since, device.Evidence));
+        Assert.Equal([("reconciled", Noon.AddMinutes(7).ToUnixTimeMilliseconds())], store.Query<(string, long)>(
+            "SELECT ended_by, alive_until FROM sessions JOIN clients USING (client_no) WHERE client_id = 'd03'"));
+    }
+
+    [Fact]
+    public async Task An_end_that_nobody_saw_lies_between_the_last_evidence_and_the_question()
+    {
+        await using var store = await OnlineAsync(20);
+        await SweepAsync(store);
+        var listed = clock.GetUtcNow();
+        clock.Advance(TimeSpan.FromMinutes(4));
+        broker.Disconnect("d03");
+
+        await SweepAsync(store);
+
+        var (alive, end) = store.Query<(long, long)>("SELECT alive_until, end_at FROM sessions JOIN clients USING (client_no) WHERE client_id = 'd03'")[0];
+        Assert.Equal((listed.AddSeconds(-1), listed.AddSeconds(239)), (DateTimeOffset.FromUnixTimeMilliseconds(alive), DateTimeOffset.FromUnixTimeMilliseconds(end)));
+    }
+
+    [Fact]
+    public async Task A_broker_that_fails_halfway_leaves_a_report_that_says_why()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.Connect("unheard-of", Noon);
+        broker.BeforePage = page =>
+        {
+            broker.IsDown = page == 2;
+            return Task.CompletedTask;
+        };
+
+        var sweep = await SweepAsync(store);
+
+        Assert.Equal((SweepResult.Failed, "The broker is down. Start it.", 20L), (sweep.Result, sweep.Problem, sweep.Findings.Scanned));
+        Assert.Equal("The broker is down. Start it.", store.Get<BrokerWatch>().Of(broker).Problem);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_takeover_without_a_known_successor_is_asked_for(bool connected)
+    {
+        await using var store = await OnlineAsync(20);
+        if (!connected) broker.Disconnect("d05");
+        else broker.Connect("d05", Noon.AddMinutes(30), peer: "10.0.0.5:77");
+        await store.SendAsync(Disconnected("d05", Noon, Noon.AddMinutes(30), "takenover"));
+        Assert.Equal((Online, Inferred), await StateAsync(store, "d05"));
+
+        await AdvanceUntilAsync(async () => (await StateAsync(store, "d05")).Confidence is Confirmed);
+
+        Assert.Equal(["d05"], broker.Asked);
+        Assert.Equal(connected ? Online : Offline, (await DeviceAsync(store, "d05")).Status);
+    }
+
+    [Fact]
+    public async Task A_takeover_without_a_known_successor_is_an_end_when_the_broker_cannot_be_asked()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.IsDown = true;
+        await store.SendAsync(Disconnected("d05", Noon, Noon.AddMinutes(30), "takenover"));
+
+        await AdvanceUntilAsync(async () => (await DeviceAsync(store, "d05")).Status is Offline);
+
+        Assert.Equal((Offline, Inferred), await StateAsync(store, "d05"));
+    }
+
+    [Fact]
+    public async Task A_device_that_shows_life_without_a_known_session_is_asked_for()
+    {
+        await using var store = await OnlineAsync(20);
+        broker.Connect("lost", Noon.AddMinutes(1));
+        await store.SendAsync(new RecordSignOfLife(new("lost"), Noon.AddMinutes(30), null, clock.GetUtcNow()));
+        Assert.Equal((Online, Inferred), await StateAsync(store, "lost"));
+
+        await AdvanceUntilAsync(async () => (await StateAsync(store, "lost")).Confidence is Confirmed);
+
+        Assert.Equal((Online, Noon.AddMinutes(1), "broker-list"), await DeviceAsync(store, "lost") is var device ? (device.Status, device.Since, device.Evidence) : default);
+    }
+
+    // ---- when ----------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public async Task Sweeps_come_at_the_start_by_schedule_and_when_something_may_have_been_lost()
+    {
+        broker.Connect("d1", Noon);
+        await using var store = await AStore.OpenAsync(clock, [broker], ("Reconciliation:Interval", "01:00:00"), ("Reconciliation:CheckInterval", "00:00:05"), ("Reconciliation:IngestGap", "00:01:00"));
+        await SweepsAsync(store, SweepCause.Start);
+
+        broker.Lost = 7;
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Losses);
+
+        broker.Running = ["n1"];
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone);
+
+        var watch = store.Get<IngestWatch>();
+        watch.Heard();
+        clock.Advance(TimeSpan.FromMinutes(3));
+        watch.Heard();
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone, SweepCause.IngestGap);
+
+        watch.Refused();
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone, SweepCause.IngestGap, SweepCause.IngestGap);
+
+        clock.Advance(TimeSpan.FromHours(1));
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone, SweepCause.IngestGap, SweepCause.IngestGap, SweepCause.Schedule);
+    }
+
+    [Fact]
+    public async Task A_sweep_that_held_is_repeated_soon()
+    {
+        await using var store = await OnlineAsync(40);
+        for (var i = 0; i < 20; i++) broker.Disconnect($"d{i:00}");
+        await store.Get<SweepDesk>().AskAsync(broker.Name, SweepCause.Request, default);
+
+        await AdvanceUntilAsync(async () => (await DevicesAsync(store)).Count(device => device.Status is Offline) == 20);
+
+        Assert.Equal(SweepCause.Brake, (await store.SendAsync(new ListReconciliations(null, new(1, null)))).Items[0].Cause);
+    }
+
+    [Fact]
+    public async Task A_sweep_that_was_under_way_when_the_service_stopped_has_failed()
+    {
+        await using var first = await AStore.OpenAsync(clock);
+        var id = await first.SendAsync(new BeginReconciliation("emqx", SweepCause.Request));
+
+        await using var second = await AStore.OpenAsync(clock);
+        await first.SendAsync(new AbandonReconciliations());
+
+        var sweep = (await first.SendAsync(new GetReconciliation(id)))!;
+        Assert.Equal((SweepResult.Failed, clock.GetUtcNow()), (sweep.Result, sweep.FinishedAt));
+    }
+
+    [Fact]
+    public async Task Each_broker_answers_for_its_own_nodes_only()
+    {
+        var (east, west) = (new ABroker("east", "e"), new ABroker("west", "w"));
+        await using var store = await AStore.OpenAsync(clock, [east, west], ("Reconciliation:Interval", "1.00:00:00"));
+        for (var i = 0; i < 10; i++)
+        {
+            var (inEast, inWest) = (east.Connect($"e{i}", Noon), west.Connect($"w{i}", Noon));
+            await store.SendAsync(Connected($"e{i}", Noon, inEast.Node));
+            await store.SendAsync(Connected($"w{i}", Noon, inWest.Node));
+        }
+        west.IsDown = true;
+        east.Disconnect("e3");
+
+        await SweepAsync(store, east);
+
+        Assert.Equal(["e3"], (await DevicesAsync(store)).Where(device => device.Status is Offline).Select(device => device.ClientId));
+        Assert.Equal(["e3"], east.Asked);
+        Assert.Empty(west.Asked);
+    }
+
+    // ---- the parts -----------------------------------------------------------------------------------------------------
+
+    /// <summary>A store with the broker, past the sweep of the start, which found nobody; no other comes by itself.</summary>
+    private async Task<AStore> OpenAsync()
+    {
+        var store = await AStore.OpenAsync(clock, [broker], ("Reconciliation:Interval", "1.00:00:00"), ("Reconciliation:CheckInterval", "1.00:00:00"));
+        await SweepsAsync(store, SweepCause.Start);
+        return store;
+    }
+
+    private async Task<AStore> OnlineAsync(int devices)
+    {
+        var store = await OpenAsync();
+        for (var i = 0; i < devices; i++)
+        {
+            broker.Connect($"d{i:00}", Noon);
+            await store.SendAsync(Connected($"d{i:00}", Noon));
+        }
+        return store;
+    }
+
+    private Task<ReconciliationView> SweepAsync(AStore store) => SweepAsync(store, broker);
+
+    private static async Task<ReconciliationView> SweepAsync(AStore store, ABroker broker)
+    {
+        var id = await store.SendAsync(new BeginReconciliation(broker.Name, SweepCause.Request));
+        await store.Get<Reconciler>().SweepAsync(broker, id, default);
+        return (await store.SendAsync(new GetReconciliation(id)))!;
+    }
+
+    /// <summary>Waits, by the test's clock, until these sweeps are done and no other.</summary>
+    private Task SweepsAsync(AStore store, params SweepCause[] causes) => AdvanceUntilAsync(async () =>
+    {
+        var sweeps = (await store.SendAsync(new ListReconciliations(null, new(20, null)))).Items.Reverse().ToList();
+        Assert.Equal(causes.Take(sweeps.Count), sweeps.Select(sweep => sweep.Cause));
+        return sweeps.Count == causes.Length && sweeps.TrueForAll(sweep => sweep.FinishedAt is not null);
+    });
+
+    private async Task AdvanceUntilAsync(Func<Task<bool>> reached)
+    {
+        for (var i = 0; i < 200; i++)
+        {
+            if (await reached()) return;
+            clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(10);
+        }
+        Assert.Fail("It did not come within 200 seconds of the test's clock.");
+    }
+
+    private static async Task<IReadOnlyList<DeviceView>> DevicesAsync(AStore store) =>
+        (await store.SendAsync(new ListDevices(new DeviceFilter(), new DeviceSort(DeviceSortKey.ClientId, false), new PageRequest(1000, null), Count: false))).Items;
+
+    private static async Task<DeviceView> DeviceAsync(AStore store, string id) => (await store.SendAsync(new GetDevice(new(id))))!;
+
+    private static async Task<(ConnectivityStatus Status, Confidence Confidence)> StateAsync(AStore store, string id) =>
+        await DeviceAsync(store, id) is var device ? (device.Status, device.Confidence) : default;
+
+    private static (int, int) Count(IReadOnlyList<DeviceView> devices, Confidence confidence, ConnectivityStatus status) =>
+        (devices.Count(device => device.Confidence == confidence && (device.Status == status || confidence is Stale)), devices.Count(device => device.Status == status && device.Confidence is not Stale));
+
+    private static long Events(AStore store, string name) =>
+        store.Query<long>("SELECT count(*) FROM journal JOIN event_types USING (type_no) WHERE name = @name", new { name })[0];
+
+    private RecordClientConnected Connected(string id, DateTimeOffset at, string node = "n1") =>
+        new(new(id), node, at, null, new ConnectionDetails { KeepAliveSeconds = 60 }, clock.GetUtcNow());
+
+    private RecordClientDisconnected Disconnected(string id, DateTimeOffset connectedAt, DateTimeOffset at, string reason = "normal") =>
+        new(new(id), "n1", connectedAt, null, at, reason, null, clock.GetUtcNow());
+}
