@@ -3,6 +3,7 @@ import { forgetToken, get, hasToken, onRefused } from './lib/api.js';
 import { h, say, show } from './lib/dom.js';
 import { compact } from './lib/format.js';
 import { problem } from './lib/parts.js';
+import * as broker from './pages/broker.js';
 import * as device from './pages/device.js';
 import * as devices from './pages/devices.js';
 import * as events from './pages/events.js';
@@ -19,6 +20,7 @@ const routes = [
   { path: 'messages', page: messages, nav: 'Messages', more: message },
   { path: 'events', page: events, nav: 'Events' },
   { path: 'quarantine', page: quarantine, nav: 'Quarantine', more: quarantine },
+  { path: 'broker', page: broker, nav: 'Broker' },
   { path: 'setup', page: setup, nav: 'Connect EMQX' },
 ];
 

@@ -19,6 +19,8 @@ public sealed class ServiceMetrics
     private readonly Histogram<double> commitDuration;
     private readonly Histogram<long> commitSize;
     private readonly Counter<long> corrections;
+    private long correctedOnline;
+    private long correctedOffline;
     private readonly Histogram<double> sweeps;
     private readonly Histogram<double> lateness;
 
@@ -60,9 +62,14 @@ public sealed class ServiceMetrics
 
     public void Corrected(Findings findings)
     {
+        Interlocked.Add(ref correctedOnline, findings.CorrectedOnline);
+        Interlocked.Add(ref correctedOffline, findings.CorrectedOffline);
         if (findings.CorrectedOnline > 0) corrections.Add(findings.CorrectedOnline, new KeyValuePair<string, object?>("to", "online"));
         if (findings.CorrectedOffline > 0) corrections.Add(findings.CorrectedOffline, new KeyValuePair<string, object?>("to", "offline"));
     }
+
+    /// <summary>Devices that the broker's own list corrected since the service started.</summary>
+    public (long Online, long Offline) Corrections => (Interlocked.Read(ref correctedOnline), Interlocked.Read(ref correctedOffline));
 
     public void MetDeadline(TimeSpan late) => lateness.Record(late.TotalSeconds);
 

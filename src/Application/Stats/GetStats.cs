@@ -5,7 +5,7 @@ namespace WebhookService.Application.Stats;
 /// <summary>The service in numbers. Cheap enough to be asked every second, however much is stored.</summary>
 public sealed record GetStats : IQuery<StatsView>;
 
-public sealed record StatsView(DeviceStats Devices, SessionStats Sessions, SubscriptionStats Subscriptions, MessageStats Messages, JournalStats Journal, QuarantineStats Quarantine, IngestStats Ingest, StorageStats Storage)
+public sealed record StatsView(DeviceStats Devices, SessionStats Sessions, SubscriptionStats Subscriptions, MessageStats Messages, JournalStats Journal, QuarantineStats Quarantine, IngestStats Ingest, StorageStats Storage, CorrectionStats Corrections)
 {
     /// <summary>The moment the numbers are of.</summary>
     public required DateTimeOffset At { get; init; }
@@ -36,6 +36,9 @@ public sealed record QuarantineStats(long Size);
 /// <param name="QueueDepth">Commands that wait for the writer.</param>
 /// <param name="QueueCapacity">Commands that may wait before senders are told to try again later.</param>
 public sealed record IngestStats(int QueueDepth, int QueueCapacity);
+
+/// <summary>Devices whose status a broker's own client list corrected since the service started: how far the reports alone are to be trusted.</summary>
+public sealed record CorrectionStats(long Online, long Offline);
 
 /// <param name="Bytes">The size of the database file with its write-ahead log.</param>
 public sealed record StorageStats(long Bytes);

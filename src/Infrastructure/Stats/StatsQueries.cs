@@ -9,7 +9,7 @@ namespace WebhookService.Infrastructure.Stats;
 /// Counts. count(*) without a condition counts pages of the smallest index, which is quick; the rest counts the smaller share in a covering
 /// or partial index. A million devices cost tens of milliseconds.
 /// </summary>
-internal sealed class StatsQueries(Database database, IIngestGauge ingest, TimeProvider time) : IQueryHandler<GetStats, StatsView>
+internal sealed class StatsQueries(Database database, IIngestGauge ingest, ServiceMetrics metrics, TimeProvider time) : IQueryHandler<GetStats, StatsView>
 {
     private static readonly TimeSpan RateWindow = TimeSpan.FromMinutes(1);
 
@@ -44,7 +44,8 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, TimeP
             new JournalStats(row.Head ?? 0, row.Oldest),
             new QuarantineStats(row.Quarantine),
             new IngestStats(ingest.QueueDepth, ingest.QueueCapacity),
-            new StorageStats(SizeOf(database.Path) + SizeOf(database.Path + "-wal")))
+            new StorageStats(SizeOf(database.Path) + SizeOf(database.Path + "-wal")),
+            new CorrectionStats(metrics.Corrections.Online, metrics.Corrections.Offline))
         {
             At = now,
         });

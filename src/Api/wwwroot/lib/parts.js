@@ -15,7 +15,7 @@ export function connectivity({ status, confidence, flapping }) {
 }
 
 const meanings = {
-  confirmed: 'An event that names its session says so.',
+  confirmed: 'An event that names its session, or the broker itself, says so.',
   inferred: 'From evidence that allows another reading.',
   stale: 'Nothing was heard for longer than its keep alive allows.',
 };
@@ -174,10 +174,21 @@ export function sparkline(values, label) {
     values.length > 1 ? s('polyline', { points: points.join(' '), 'vector-effect': 'non-scaling-stroke' }) : null);
 }
 
-const deviceEvents = {
+const sentences = {
+  'reconciliation.finished': data => [h('a', { href: '#/broker' }, 'Comparison'), ` with broker ${data.broker}: ${words(data.result)}, ${data.findings.scanned} listed, `,
+    `${data.findings.correctedOnline + data.findings.correctedOffline} corrected`],
   'device.discovered': () => 'seen for the first time',
   'device.went-online': data => ['went ', h('strong', { class: 'online' }, 'online'), data.node ? [' on ', h('bdi', null, data.node)] : null],
   'device.went-offline': data => ['went ', h('strong', { class: 'offline' }, 'offline'), ': ', words(data.reason), raw(data)],
+  'device.went-unknown': () => ['became ', h('strong', null, 'unknown'), ': nothing was heard of it for too long'],
+  'device.offline-confirmed': data => ['is still ', h('strong', { class: 'offline' }, 'offline'), ': ', words(data.reason), raw(data)],
+  'device.went-stale': () => 'went stale: nothing was heard for longer than its keep alive allows',
+  'device.heard-again': () => 'was heard again',
+  'device.went-silent': () => 'went silent: no message for longer than expected',
+  'device.resumed': () => 'sends messages again',
+  'device.started-flapping': () => 'began to flap: it comes and goes too often',
+  'device.stopped-flapping': () => 'has calmed down',
+  'device.presence-corrected': data => ['was corrected by the broker’s list: ', data.from, ' → ', data.to],
   'device.described': () => 'was described anew',
   'session.started': data => ['session began', data.ip ? [' from ', h('bdi', null, data.ip)] : null],
   'session.ended': data => ['session ended: ', words(data.reason), raw(data)],
@@ -198,14 +209,15 @@ const topic = data => (data.message
 /** An entry of the journal in a sentence, and all it says on demand. */
 export function journalEntry(entry, { withDevice = true } = {}) {
   const data = entry.data ?? {};
-  const told = deviceEvents[entry.type];
+  const sentence = sentences[entry.type];
   const unsure = data.confidence && data.confidence !== 'confirmed' ? [' ', sure(data.confidence)] : null;
+  const why = data.cause && data.cause !== 'event' ? h('span', { class: 'tag' }, data.cause) : null;
   return h('li', { class: 'event' },
     h('span', { class: 'when' }, ago(entry.at)),
     h('details', null,
       h('summary', null,
         withDevice && entry.clientId ? [deviceLink(entry.clientId), ' '] : null,
-        h('span', null, told ? told(data) : [h('span', { class: 'faint' }, 'report '), h('code', null, entry.type)]), unsure),
+        h('span', null, sentence ? sentence(data) : [h('span', { class: 'faint' }, 'report '), h('code', null, entry.type)]), unsure, why ? [' ', why] : null),
       h('dl', { class: 'facts' },
         fact('Sequence', entry.seq), fact('Type', h('code', null, entry.type)), fact('At', entry.at)),
       Object.keys(data).length ? h('pre', { tabindex: '0' }, JSON.stringify(data, null, 2)) : null));

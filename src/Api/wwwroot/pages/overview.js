@@ -95,6 +95,7 @@ function numbers(stats, history) {
     tile('journal', 'Journal', compact(stats.journal.head), pace.length ? `${rate(Math.max(0, pace.at(-1)))} events/s` : 'head', { href: '#/events', spark: pace }),
     tile('flapping', 'Flapping', number(stats.devices.flapping), stats.devices.flapping ? 'come and go too often' : 'nobody', { href: '#/devices?flapping=true', warn: stats.devices.flapping > 0 }),
     tile('quarantine', 'Quarantine', number(stats.quarantine.size), stats.quarantine.size ? 'refused, kept, to be looked at' : 'nothing refused', { href: '#/quarantine', warn: stats.quarantine.size > 0 }),
+    tile('corrections', 'Corrected', number(stats.corrections.online + stats.corrections.offline), 'by the broker’s own list since the start', { href: '#/broker' }),
     tile('queue', 'Queue', number(stats.ingest.queueDepth), `of ${compact(stats.ingest.queueCapacity)} before senders wait`, { warn: full > 0.5 }),
     tile('sessions', 'Open sessions', compact(stats.sessions.open), plural(stats.subscriptions.current, 'subscription')),
     tile('storage', 'On disk', bytes(stats.storage.bytes), 'database'),
