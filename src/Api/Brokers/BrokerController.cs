@@ -74,16 +74,17 @@ internal sealed record ReconciliationsAsked(string Id, IReadOnlyList<Reconciliat
 /// <param name="Cause">`start`, `schedule`, `ingest-gap`, `losses`, `node-gone`, `doubts`, `brake` or `request`.</param>
 /// <param name="Result">`running`, `complete`, `incomplete` (the list was not whole: nobody was taken offline), `held` (too many were missing: they are stale until a second comparison agrees) or `failed`.</param>
 /// <param name="Scanned">Clients in the broker's list.</param>
+/// <param name="Discovered">Clients that no report had ever named: all of them when the service is new.</param>
 /// <param name="Confirmed">Devices whose status was right, but doubtful or of another session.</param>
 /// <param name="Verified">Devices that were missing and asked for one by one.</param>
 /// <param name="Held">Devices that were missing and left as they are.</param>
 internal sealed record ReconciliationResponse(
     string Id, string Broker, SweepCause Cause, SweepResult Result, DateTimeOffset StartedAt, DateTimeOffset? FinishedAt, double? DurationSeconds,
-    long Scanned, long CorrectedOnline, long CorrectedOffline, long Confirmed, long Verified, long Held, string? Problem)
+    long Scanned, long Discovered, long CorrectedOnline, long CorrectedOffline, long Confirmed, long Verified, long Held, string? Problem)
 {
     public static ReconciliationResponse Of(ReconciliationView view) => new(
         view.Id.ToString(CultureInfo.InvariantCulture), view.Broker, view.Cause, view.Result, view.StartedAt, view.FinishedAt,
-        (view.FinishedAt - view.StartedAt)?.TotalSeconds, view.Findings.Scanned, view.Findings.CorrectedOnline, view.Findings.CorrectedOffline,
+        (view.FinishedAt - view.StartedAt)?.TotalSeconds, view.Findings.Scanned, view.Findings.Discovered, view.Findings.CorrectedOnline, view.Findings.CorrectedOffline,
         view.Findings.Confirmed, view.Findings.Verified, view.Findings.Held, view.Problem);
 }
 

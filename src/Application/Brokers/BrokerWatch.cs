@@ -20,10 +20,8 @@ public sealed class BrokerWatch(IEnumerable<IBroker> brokers)
     /// <summary>When the broker's list was last read completely, which confirmed those online; null if never.</summary>
     public DateTimeOffset? ListedAt(string? node)
     {
-        if (string.IsNullOrEmpty(node)) return null;
-        foreach (var broker in Brokers)
-            if (broker.Owns(node)) return Of(broker).ListedAt;
-        return null;
+        var owners = OwnersOf(node).Take(2).ToList();
+        return owners.Count == 1 || (owners.Count > 0 && !string.IsNullOrEmpty(node)) ? Of(owners[0]).ListedAt : null;
     }
 }
 

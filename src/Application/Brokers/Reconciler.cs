@@ -24,7 +24,7 @@ public sealed class Reconciler(
 
     /// <summary>Compares the whole fleet of a broker. Never throws for what the broker does: that is the result.</summary>
     /// <param name="id">The number of the sweep, which <see cref="BeginReconciliation"/> gave.</param>
-    public async Task<SweepResult> SweepAsync(IBroker broker, long id, CancellationToken cancellation)
+    public async Task<(SweepResult Result, string? Problem)> SweepAsync(IBroker broker, long id, CancellationToken cancellation)
     {
         var started = time.GetTimestamp();
         var (result, problem) = (SweepResult.Failed, "The service stopped amidst it.");
@@ -43,7 +43,7 @@ public sealed class Reconciler(
             metrics.Reconciled(result, tally.Findings, time.GetElapsedTime(started));
             await mediator.Send(new FinishReconciliation(id, result, tally.Findings, problem), CancellationToken.None);
         }
-        return result;
+        return (result, problem);
     }
 
     /// <summary>Asks the broker for one device whose state is doubtful, and takes its word.</summary>

@@ -34,7 +34,7 @@ internal sealed class RecordReconciledHandler(ClientPresence presence, IDeviceRe
                 listed.Id, command.ReceivedAt,
                 (set, seen) => set.Listed(listed.Node, listed.ConnectedAt, isCoarse, listed.Peer, listed.Details, command.AsOf, seen),
                 () => sessions.RecallAsync(listed.Id, listed.Node, listed.ConnectedAt, listed.Peer, cancellationToken),
-                cancellationToken);
+                listed.ConnectedAt > command.AsOf ? listed.ConnectedAt : command.AsOf, cancellationToken);
         }
         return findings;
     }
@@ -56,19 +56,22 @@ internal sealed class RecordReconciledHandler(ClientPresence presence, IDeviceRe
                     return set.Absent(command.AsOf, alive, seen);
                 },
                 () => ValueTask.CompletedTask,
-                cancellationToken);
+                seenAt: null, cancellationToken);
         }
         return findings;
     }
 
     private async ValueTask<Findings> TellAsync(
-        ClientId client, DateTimeOffset receivedAt, Func<SessionSet, Observation, Outcome> fact, Func<ValueTask> prepare, CancellationToken cancellation)
+        ClientId client, DateTimeOffset receivedAt, Func<SessionSet, Observation, Outcome> fact, Func<ValueTask> prepare, DateTimeOffset? seenAt,
+        CancellationToken cancellation)
     {
-        var before = (await devices.FindAsync(client, cancellation))?.Connectivity.Status ?? ConnectivityStatus.Unknown;
+        var known = await devices.FindAsync(client, cancellation);
+        var before = known?.Connectivity.Status;
         await prepare();
-        if (await presence.TellAsync(client, receivedAt, fact, seenAt: null, cancellation, cause: Cause.Reconciliation) is Outcome.Repeated) return default;
+        if (await presence.TellAsync(client, receivedAt, fact, seenAt, cancellation, cause: Cause.Reconciliation) is Outcome.Repeated) return default;
+        if (before is null) return new Findings { Discovered = 1 };
 
-        var after = (await devices.FindAsync(client, cancellation))!.Connectivity.Status;
+        var after = known!.Connectivity.Status;
         return new Findings
         {
             CorrectedOnline = after is ConnectivityStatus.Online && before != after ? 1 : 0,

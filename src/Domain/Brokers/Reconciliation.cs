@@ -43,15 +43,16 @@ public enum SweepResult
 
 /// <summary>What a sweep found.</summary>
 /// <param name="Scanned">Clients in the broker's list, each once.</param>
+/// <param name="Discovered">Clients that no report had ever named: all of them when the service is new.</param>
 /// <param name="CorrectedOnline">Devices that were not online and are.</param>
 /// <param name="CorrectedOffline">Devices that were online and are not.</param>
 /// <param name="Confirmed">Devices whose state was right, but doubtful or of another session.</param>
 /// <param name="Verified">Devices that the broker was asked for one by one.</param>
 /// <param name="Held">Devices that were missing and left as they are, stale.</param>
-public readonly record struct Findings(long Scanned, long CorrectedOnline, long CorrectedOffline, long Confirmed, long Verified, long Held)
+public readonly record struct Findings(long Scanned, long Discovered, long CorrectedOnline, long CorrectedOffline, long Confirmed, long Verified, long Held)
 {
     public static Findings operator +(Findings one, Findings other) => new(
-        one.Scanned + other.Scanned, one.CorrectedOnline + other.CorrectedOnline, one.CorrectedOffline + other.CorrectedOffline,
+        one.Scanned + other.Scanned, one.Discovered + other.Discovered, one.CorrectedOnline + other.CorrectedOnline, one.CorrectedOffline + other.CorrectedOffline,
         one.Confirmed + other.Confirmed, one.Verified + other.Verified, one.Held + other.Held);
 }
 

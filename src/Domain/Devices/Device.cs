@@ -186,7 +186,7 @@ public sealed partial class Device : Aggregate
         if (before.Status == says.Status) return;
 
         var at = says.Since ?? seen.ReceivedAt;
-        if (seen.Cause is Cause.Reconciliation) Raise(new PresenceCorrected(Id, seen.ReceivedAt, before.Status, says.Status, before.Confidence));
+        if (seen.Cause is Cause.Reconciliation && LastSeenAt is not null) Raise(new PresenceCorrected(Id, seen.ReceivedAt, before.Status, says.Status, before.Confidence));
         if (says.Status is ConnectivityStatus.Online)
             Raise(new DeviceWentOnline(Id, at, says.Confidence, Session?.Node, Session?.Details.Ip, says.Evidence, seen.Cause, Pending.IsFlapping));
         else if (says.Status is ConnectivityStatus.Offline)

@@ -11,13 +11,13 @@ internal sealed class ReconciliationRepository(UnitOfWork work, Journal.Journal 
     private const int Kept = 1_000;
 
     private const string Insert = """
-        INSERT INTO reconciliations (broker, cause, result, started_at, finished_at, scanned, corrected_online, corrected_offline, confirmed, verified, held, problem)
-        VALUES (@Broker, @Cause, @Result, @StartedAt, @FinishedAt, @Scanned, @CorrectedOnline, @CorrectedOffline, @Confirmed, @Verified, @Held, @Problem)
+        INSERT INTO reconciliations (broker, cause, result, started_at, finished_at, scanned, discovered, corrected_online, corrected_offline, confirmed, verified, held, problem)
+        VALUES (@Broker, @Cause, @Result, @StartedAt, @FinishedAt, @Scanned, @Discovered, @CorrectedOnline, @CorrectedOffline, @Confirmed, @Verified, @Held, @Problem)
         RETURNING reconciliation_no
         """;
 
     private const string Update = """
-        UPDATE reconciliations SET result = @Result, finished_at = @FinishedAt, scanned = @Scanned, corrected_online = @CorrectedOnline,
+        UPDATE reconciliations SET result = @Result, finished_at = @FinishedAt, scanned = @Scanned, discovered = @Discovered, corrected_online = @CorrectedOnline,
           corrected_offline = @CorrectedOffline, confirmed = @Confirmed, verified = @Verified, held = @Held, problem = @Problem
         WHERE reconciliation_no = @ReconciliationNo
         """;
@@ -49,7 +49,7 @@ internal sealed class ReconciliationRepository(UnitOfWork work, Journal.Journal 
 internal sealed record ReconciliationRow
 {
     public const string Columns =
-        "reconciliation_no, broker, cause, result, started_at, finished_at, scanned, corrected_online, corrected_offline, confirmed, verified, held, problem";
+        "reconciliation_no, broker, cause, result, started_at, finished_at, scanned, discovered, corrected_online, corrected_offline, confirmed, verified, held, problem";
 
     public long ReconciliationNo { get; init; }
     public string Broker { get; init; } = "";
@@ -58,6 +58,7 @@ internal sealed record ReconciliationRow
     public long StartedAt { get; init; }
     public long? FinishedAt { get; init; }
     public long Scanned { get; init; }
+    public long Discovered { get; init; }
     public long CorrectedOnline { get; init; }
     public long CorrectedOffline { get; init; }
     public long Confirmed { get; init; }
@@ -65,7 +66,7 @@ internal sealed record ReconciliationRow
     public long Held { get; init; }
     public string? Problem { get; init; }
 
-    private Findings Findings => new(Scanned, CorrectedOnline, CorrectedOffline, Confirmed, Verified, Held);
+    private Findings Findings => new(Scanned, Discovered, CorrectedOnline, CorrectedOffline, Confirmed, Verified, Held);
 
     public static ReconciliationRow From(Reconciliation sweep) => new()
     {
@@ -76,6 +77,7 @@ internal sealed record ReconciliationRow
         StartedAt = sweep.StartedAt.ToMs(),
         FinishedAt = sweep.FinishedAt.ToMs(),
         Scanned = sweep.Findings.Scanned,
+        Discovered = sweep.Findings.Discovered,
         CorrectedOnline = sweep.Findings.CorrectedOnline,
         CorrectedOffline = sweep.Findings.CorrectedOffline,
         Confirmed = sweep.Findings.Confirmed,

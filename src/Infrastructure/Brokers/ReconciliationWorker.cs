@@ -59,11 +59,11 @@ internal sealed partial class ReconciliationWorker(
     private async Task SweepAsync(IBroker broker, BrokerState state, PlannedSweep sweep, CancellationToken cancellation)
     {
         state.Running = sweep.Id;
-        var result = SweepResult.Failed;
-        await PatientlyAsync(async () => result = await reconciler.SweepAsync(broker, sweep.Id, cancellation), cancellation);
+        var (result, problem) = (SweepResult.Failed, (string?)null);
+        await PatientlyAsync(async () => (result, problem) = await reconciler.SweepAsync(broker, sweep.Id, cancellation), cancellation);
         (state.Running, state.CheckedAt) = (null, time.GetUtcNow());
         state.NextSweepAt = time.GetUtcNow() + (result is SweepResult.Held ? options.Value.BrakeHold : options.Value.Interval);
-        if (result is not SweepResult.Complete) Swept(broker.Name, result, state.Problem ?? "see GET /api/v1/broker/reconciliations");
+        if (problem is not null) Swept(broker.Name, result, problem);
     }
 
     /// <summary>How long there is nothing to do for a broker.</summary>

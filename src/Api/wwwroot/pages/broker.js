@@ -17,7 +17,7 @@ export function view(root, { signal, every }) {
   const brokers = h('div', { class: 'stack' });
   const nodes = table('Nodes', [{ name: 'Node' }, { name: 'Dialect' }, { name: 'Heard' }, { name: 'Version' }, { name: 'Running' }, { name: 'Connections', number: true }]);
   const sweeps = table('Comparisons', [
-    { name: 'Started' }, { name: 'Broker' }, { name: 'Why' }, { name: 'Result' }, { name: 'Listed', number: true },
+    { name: 'Started' }, { name: 'Broker' }, { name: 'Why' }, { name: 'Result' }, { name: 'Listed', number: true }, { name: 'New', number: true },
     { name: 'Corrected', number: true }, { name: 'Asked singly', number: true }, { name: 'Held', number: true }]);
   const [nodePlace, sweepPlace] = [h('div'), h('div')];
   show(root,
@@ -41,7 +41,7 @@ export function view(root, { signal, every }) {
     show(sweeps.body, past.items.map(sweep => sweeps.row(
       ago(sweep.startedAt), sweep.broker, words(sweep.cause),
       h('span', { class: `tag ${['complete', 'running'].includes(sweep.result) ? '' : 'warn'}`, title: sweep.problem ?? null }, sweep.result),
-      number(sweep.scanned), number(sweep.correctedOnline + sweep.correctedOffline), number(sweep.verified), number(sweep.held))));
+      number(sweep.scanned), number(sweep.discovered), number(sweep.correctedOnline + sweep.correctedOffline), number(sweep.verified), number(sweep.held))));
     show(sweepPlace, past.items.length ? sweeps.element : h('p', { class: 'faint' }, 'None yet.'));
   });
 

@@ -41,6 +41,7 @@ CREATE TABLE reconciliations (
   started_at        INTEGER NOT NULL,
   finished_at       INTEGER,
   scanned           INTEGER NOT NULL,
+  discovered        INTEGER NOT NULL,
   corrected_online  INTEGER NOT NULL,
   corrected_offline INTEGER NOT NULL,
   confirmed         INTEGER NOT NULL,
