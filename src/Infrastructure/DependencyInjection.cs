@@ -2,6 +2,7 @@ using MediatR;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using WebhookService.Application;
 using WebhookService.Application.Common;
 using WebhookService.Application.Quarantine;
@@ -9,6 +10,7 @@ using WebhookService.Domain.Devices;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Reports;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Brokers;
 using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
@@ -33,6 +35,11 @@ public static class DependencyInjection
         services.AddSingleton<ISessionRepository, SessionRepository>();
         services.AddSingleton<IMessageRepository, MessageRepository>();
         services.AddSingleton<IQuarantine, QuarantineRepository>();
+
+        services.AddOptions<BrokersOptions>().Configure(options => options.Bind(configuration.GetSection(BrokersOptions.Section))).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<BrokersOptions>, BrokersOptionsCheck>();
+        services.AddSingleton(provider => new EmqxBrokers(provider.GetRequiredService<IOptions<BrokersOptions>>().Value.All, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => provider.GetRequiredService<EmqxBrokers>().All);
 
         services.AddSingleton<Writer>();
         services.AddSingleton<IIngestGauge>(provider => provider.GetRequiredService<Writer>());
