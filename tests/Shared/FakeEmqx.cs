@@ -111,7 +111,7 @@ public sealed class FakeEmqx : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestLineSize = 256 * 1024;
+            kestrel.Limits.MaxRequestLineSize = 256 * 1024; // the longest client id, percent-encoded
             kestrel.Limits.MaxRequestBufferSize = 512 * 1024;
         });
         emqx.app = builder.Build();

@@ -12,10 +12,18 @@ public sealed class BrokersOptions
 
     public IList<BrokerOptions> All { get; } = [];
 
+    /// <summary>Settings that stand where an entry of the list should.</summary>
+    internal IList<string> Strays { get; } = [];
+
     internal void Bind(IConfigurationSection section)
     {
         foreach (var entry in section.GetChildren())
         {
+            if (entry.Value is not null)
+            {
+                Strays.Add(entry.Path);
+                continue;
+            }
             var broker = new BrokerOptions { Path = entry.Path };
             entry.Bind(broker);
             All.Add(broker);
@@ -73,7 +81,8 @@ internal sealed partial class BrokersOptionsCheck : IValidateOptions<BrokersOpti
 
     public ValidateOptionsResult Validate(string? name, BrokersOptions options)
     {
-        var mistakes = options.All.SelectMany(MistakesOf).Concat(MistakesBetween(options.All)).ToList();
+        var mistakes = options.Strays.Select(path => $"{path} is a setting of no broker: Brokers is a list, so write {BrokersOptions.Section}:0{path[BrokersOptions.Section.Length..]}.")
+            .Concat(options.All.SelectMany(MistakesOf)).Concat(MistakesBetween(options.All)).ToList();
         return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }
 

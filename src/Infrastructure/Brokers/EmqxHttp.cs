@@ -19,12 +19,13 @@ internal sealed class EmqxHttp : IDisposable
     private const int MaxShownPath = 200;
 
     private readonly HttpClient client;
+    private readonly string root;
     private readonly BrokerOptions options;
     private readonly TimeProvider time;
 
     public EmqxHttp(BrokerOptions options, TimeProvider time)
     {
-        (this.options, this.time) = (options, time);
+        (this.options, this.time, root) = (options, time, options.Root);
         client = new HttpClient(new SocketsHttpHandler
         {
             PooledConnectionLifetime = TimeSpan.FromMinutes(2), // so that a name that moves is looked up again
@@ -43,13 +44,12 @@ internal sealed class EmqxHttp : IDisposable
     }
 
     /// <summary>Asks once.</summary>
-    /// <param name="path">From <c>/api</c> on, already percent-encoded: it is sent as it stands.</param>
+    /// <param name="path">From <c>/api</c> on, already percent-encoded once.</param>
     /// <returns>What was answered, whatever its status; only 200 carries JSON.</returns>
     /// <exception cref="BrokerException">No whole answer came, the credentials are refused, or 200 came without JSON.</exception>
     public async Task<EmqxAnswer> GetAsync(string path, CancellationToken cancellation, string query = "")
     {
-        // Uri would turn "%2E" into "." and leave out path segments.
-        var uri = new Uri(options.Root + path + query, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var uri = new Uri(root + path + query);
         var started = time.GetUtcNow();
         try
         {

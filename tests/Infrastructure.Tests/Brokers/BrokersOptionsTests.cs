@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using WebhookService.Application.Brokers;
 using WebhookService.Infrastructure.Brokers;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Brokers;
 
@@ -48,6 +49,19 @@ public sealed class BrokersOptionsTests
     }
 
     [Fact]
+    public async Task A_configured_broker_is_asked()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V6);
+        emqx.Connect("pump-1");
+        using var provider = Provider(emqx.Settings());
+        var broker = Assert.Single(provider.GetRequiredService<IReadOnlyList<IBroker>>());
+
+        var ids = await broker.IdsAsync();
+
+        Assert.Equal(["pump-1"], ids);
+    }
+
+    [Fact]
     public void What_is_left_out_has_its_default()
     {
         using var provider = Provider(One);
@@ -80,6 +94,10 @@ public sealed class BrokersOptionsTests
     [InlineData("Timeout", "00:05:01", "Brokers:0:Timeout is 00:05:01")]
     public void A_mistake_is_named_without_the_secret(string key, string? value, string sentence) =>
         AssertMistake(new(One, StringComparer.Ordinal) { [$"Brokers:0:{key}"] = value }, sentence);
+
+    [Fact]
+    public void A_setting_outside_the_list_is_named() =>
+        AssertMistake(new(One, StringComparer.Ordinal) { ["Brokers:Url"] = "http://emqx:18083" }, "Brokers:Url is a setting of no broker: Brokers is a list, so write Brokers:0:Url");
 
     [Theory]
     [InlineData("", "auto", "Brokers:0 has no credentials")]

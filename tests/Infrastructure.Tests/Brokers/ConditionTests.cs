@@ -21,11 +21,14 @@ public sealed class ConditionTests
         var both = await broker.ConditionAsync();
         emqx.StopNode("emqx@10.0.0.2");
         var stopped = await broker.ConditionAsync();
+        emqx.StartNode("emqx@10.0.0.2");
+        var again = await broker.ConditionAsync();
         emqx.RemoveNode("emqx@10.0.0.2");
         var gone = await broker.ConditionAsync();
 
         Assert.Equal([new(FakeEmqx.FirstNode, true, version, 1), new("emqx@10.0.0.2", true, version, 1)], both.Nodes);
         Assert.Equal([new(FakeEmqx.FirstNode, true, version, 1), new("emqx@10.0.0.2", false, null, null)], stopped.Nodes);
+        Assert.Equal([new(FakeEmqx.FirstNode, true, version, 1), new("emqx@10.0.0.2", true, version, 0)], again.Nodes);
         Assert.Equal([new(FakeEmqx.FirstNode, true, version, 1)], gone.Nodes);
         Assert.Equal(version, stopped.Version);
     }

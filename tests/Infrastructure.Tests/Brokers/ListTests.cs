@@ -115,6 +115,20 @@ public sealed class ListTests
     }
 
     [Fact]
+    public async Task One_that_ends_early_is_betrayed_by_its_total_alone()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        foreach (var id in (string[])["a", "b", "c"]) emqx.Connect(id);
+        emqx.ListOnly = 1;
+        using var broker = Of(emqx);
+
+        var pages = new List<ClientPage>();
+        await foreach (var page in broker.ConnectedAsync(CancellationToken.None)) pages.Add(page);
+
+        Assert.Equal((1, 3L), (Assert.Single(pages).Clients.Count, pages[0].Total));
+    }
+
+    [Fact]
     public async Task It_ends_with_a_sentence_where_the_broker_never_ends()
     {
         await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);

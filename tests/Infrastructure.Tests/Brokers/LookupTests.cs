@@ -1,4 +1,5 @@
 using WebhookService.Application.Brokers;
+using WebhookService.Domain;
 using WebhookService.Tests;
 using static WebhookService.Infrastructure.Tests.Brokers.ABroker;
 
@@ -10,7 +11,7 @@ public sealed class LookupTests
     public static TheoryData<string, string> OddIds()
     {
         var data = new TheoryData<string, string>();
-        foreach (var id in (string[])[".", "..", "...", "%2E", "../clients", "a/../b", "a b", "a+b", "a/b", "%", "%25", "#", "?clientid=a", "客户端", "😀", "'()*!", "~-_", new string('ß', 500)])
+        foreach (var id in (string[])[".", "..", "...", "%2E", "../clients", "a/../b", "a b", "a+b", "a/b", "%", "%25", "#", "?clientid=a", "客户端", "😀", "'()*!", "~-_", new string('ß', 500), new string('客', MqttText.MaxBytes / 3)])
         {
             data.Add("4.4.19", id);
             data.Add("5.3.2", id);
@@ -62,6 +63,23 @@ public sealed class LookupTests
 
         Assert.False(found!.Connected);
         Assert.InRange(found.DisconnectedAt!.Value, T1.AddSeconds(89), T1.AddSeconds(90));
+    }
+
+    [Theory]
+    [InlineData("4.4.19")]
+    [InlineData("5.8.9")]
+    public async Task Nobody_is_nobody_even_where_the_list_has_the_client(string version)
+    {
+        await using var emqx = await FakeEmqx.StartAsync(Version(version));
+        emqx.Connect("pump-1");
+        emqx.LookupsFindNobody = true;
+        using var broker = Of(emqx);
+
+        var listed = await broker.IdsAsync();
+        var found = await broker.FindAsync("pump-1");
+
+        Assert.Equal(["pump-1"], listed);
+        Assert.Null(found);
     }
 
     [Theory]
