@@ -37,7 +37,7 @@ public sealed record ClientPage(IReadOnlyList<ListedClient> Clients, long? Total
 /// <summary>A client in the broker's list.</summary>
 /// <param name="Node">Empty where the version does not say.</param>
 /// <param name="ConnectedAt">As in the events, to <paramref name="Precision"/>: a millisecond (5.x, 6.x), or rounded down to a second (4.x). UTC.</param>
-/// <param name="Peer">"ip:port" as in the rule events' `peername`; null where the API does not say both.</param>
+/// <param name="Peer">"ip:port" as in the rule events' `peername`; null where the API does not say both, or not as the events do.</param>
 /// <param name="Connected">False for a session that waits for its client.</param>
 /// <param name="DisconnectedAt">When its connection ended, to <paramref name="Precision"/>, if it is not connected and the broker says so.</param>
 public sealed record ListedClient(

@@ -38,10 +38,12 @@ public sealed class BrokerOptions
     internal string Path { get; init; } = BrokersOptions.Section + ":0";
 
     /// <summary>What we call it.</summary>
-    public string Name { get; set; } = "emqx";
+    public string Name { get; set => field = value ?? "emqx"; } = "emqx";
 
-    /// <summary>Address of the management API, such as <c>http://emqx:18083</c>. A path is kept; <c>/api/v5</c> or <c>/api/v4</c> at its end may be left out.</summary>
-    public string Url { get; set; } = "";
+    /// <summary>
+    /// Address of the management API, such as <c>http://emqx:18083</c>. A path is kept; <c>/api/v5</c> or <c>/api/v4</c> at its end makes no difference.
+    /// </summary>
+    public string Url { get; set => field = value ?? ""; } = "";
 
     /// <summary>API key (5.x, 6.x) or application id (4.x), with <see cref="ApiSecret"/>.</summary>
     public string? ApiKey { get; set; }
@@ -52,13 +54,13 @@ public sealed class BrokerOptions
     public string? Token { get; set; }
 
     /// <summary><c>4</c>, <c>5</c> (5.x and 6.x), or <c>auto</c>: the broker is asked.</summary>
-    public string Version { get; set; } = Auto;
+    public string Version { get; set => field = value ?? Auto; } = Auto;
 
     /// <summary>Which nodes' sessions are this broker's: a node name in which <c>*</c> stands for any characters.</summary>
-    public string Nodes { get; set; } = "*";
+    public string Nodes { get; set => field = value ?? "*"; } = "*";
 
     /// <summary>IANA name of the zone that the nodes' clocks show: 4.x writes times without saying it.</summary>
-    public string TimeZone { get; set; } = "UTC";
+    public string TimeZone { get; set => field = value ?? "UTC"; } = "UTC";
 
     /// <summary>Clients per request, 1 to 10,000.</summary>
     public int PageSize { get; set; } = 1000;
@@ -81,7 +83,8 @@ internal sealed partial class BrokersOptionsCheck : IValidateOptions<BrokersOpti
 
     public ValidateOptionsResult Validate(string? name, BrokersOptions options)
     {
-        var mistakes = options.Strays.Select(path => $"{path} is a setting of no broker: Brokers is a list, so write {BrokersOptions.Section}:0{path[BrokersOptions.Section.Length..]}.")
+        var mistakes = options.Strays
+            .Select(path => $"{path} is a setting of no broker: Brokers is a list, so write {BrokersOptions.Section}:0{path[BrokersOptions.Section.Length..]}.")
             .Concat(options.All.SelectMany(MistakesOf)).Concat(MistakesBetween(options.All)).ToList();
         return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }
@@ -108,7 +111,8 @@ internal sealed partial class BrokersOptionsCheck : IValidateOptions<BrokersOpti
         if (string.IsNullOrWhiteSpace(broker.Nodes))
             yield return $"{key}:Nodes is empty: give a node name such as emqx@10.0.0.1, with '*' for any characters, or '*' alone.";
         if (!TimeZoneInfo.TryFindSystemTimeZoneById(broker.TimeZone, out _))
-            yield return $"{key}:TimeZone is '{broker.TimeZone}', which this machine does not know: give an IANA name such as Asia/Shanghai, or install the time zone data (package tzdata).";
+            yield return $"{key}:TimeZone is '{broker.TimeZone}', which this machine does not know: "
+                + "give an IANA name such as Asia/Shanghai, or install the time zone data (package tzdata).";
         if (broker.PageSize is < 1 or > 10_000)
             yield return $"{key}:PageSize is {broker.PageSize}: give 1 to 10000.";
         if (broker.Timeout < TimeSpan.FromSeconds(1) || broker.Timeout > TimeSpan.FromMinutes(5))
@@ -143,8 +147,10 @@ internal sealed partial class BrokersOptionsCheck : IValidateOptions<BrokersOpti
         // A session belongs to one broker: another that claims it would take it for lost.
         if (brokers.Count < 2) yield break;
         foreach (var broker in brokers.Where(broker => broker.Nodes.All(character => character is '*') && broker.Nodes.Length > 0))
-            yield return $"{broker.Path}:Nodes is '{broker.Nodes}', every node, but there are several brokers: give each a pattern that fits its own nodes alone, such as emqx@eu-*.";
-        foreach (var same in brokers.Where(broker => broker.Nodes.Any(character => character is not '*')).GroupBy(broker => broker.Nodes).Where(group => group.Count() > 1))
+            yield return $"{broker.Path}:Nodes is '{broker.Nodes}', every node, but there are several brokers: "
+                + "give each a pattern that fits its own nodes alone, such as emqx@eu-*.";
+        var patterns = brokers.Where(broker => broker.Nodes.Any(character => character is not '*')).GroupBy(broker => broker.Nodes);
+        foreach (var same in patterns.Where(group => group.Count() > 1))
             yield return $"{Paths(same)} have the same Nodes '{same.Key}': give each broker a pattern that fits its own nodes alone.";
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
@@ -99,16 +100,18 @@ internal abstract class EmqxApi(EmqxHttp http, BrokerOptions options)
         if (Id(item) is not { } id || Moment(answer, item, "connected_at") is not { } connectedAt) return null;
 
         var (ip, port) = (Described(item, "ip_address"), item.Integer("port"));
+        // An IPv4 client of a dual-stack listener is "::ffff:10.0.0.1" here and, from some 5.x on, "10.0.0.1" in the events: its address names nothing.
+        var isMapped = IPAddress.TryParse(ip, out var address) && address.IsIPv4MappedToIPv6;
         return new(
             id,
             Described(item, "node") ?? "",
             connectedAt,
             Precision,
-            ip is not null && port is not null ? $"{ip}:{port}" : null,
+            ip is not null && port is not null && !isMapped ? $"{ip}:{port}" : null,
             new()
             {
                 Username = Described(item, "username"),
-                Ip = ip,
+                Ip = isMapped ? address!.MapToIPv4().ToString() : ip,
                 Port = (int?)port,
                 Protocol = Described(item, "proto_name"),
                 ProtocolVersion = Described(item, "proto_ver"),

@@ -60,7 +60,8 @@ internal sealed class EmqxApiV4(EmqxHttp http, BrokerOptions options, TimeProvid
         if (rules.Status is not HttpStatusCode.OK || IsError(rules)) return null;
 
         long? lost = null;
-        foreach (var action in rules.Json.Member("data").Items().SelectMany(rule => rule.Member("actions").Items()).Where(action => action.Text("name") is "data_to_webserver"))
+        var actions = rules.Json.Member("data").Items().SelectMany(rule => rule.Member("actions").Items());
+        foreach (var action in actions.Where(action => action.Text("name") is "data_to_webserver"))
             lost = (lost ?? 0) + action.Member("metrics").Items().Sum(node => node.Integer("failed") ?? 0);
         return lost;
     }

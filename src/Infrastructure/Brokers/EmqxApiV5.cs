@@ -13,7 +13,8 @@ internal sealed class EmqxApiV5(EmqxHttp http, BrokerOptions options) : EmqxApi(
     private const string ClientsPath = "/api/v5/clients";
 
     /// <summary>One name that a version does not know makes it refuse the request, and only these are known to all that know "fields".</summary>
-    private const string Fields = "&fields=clientid,username,node,connected_at,connected,ip_address,port,keepalive,proto_ver,proto_name,clean_start,expiry_interval,disconnected_at";
+    private const string Fields =
+        "&fields=clientid,username,node,connected_at,connected,ip_address,port,keepalive,proto_ver,proto_name,clean_start,expiry_interval,disconnected_at";
 
     private volatile bool fieldsAreRefused;
 

@@ -39,7 +39,8 @@ internal sealed class EmqxBroker : IBroker, IDisposable
             yield return page;
             if (isLast) yield break;
         }
-        throw http.Failure("…/clients", $"was answered {MaxPages} times with a page and the promise of another", $"Raise {options.Path}:PageSize; if it is large already, something between us and the broker repeats answers");
+        throw http.Failure("…/clients", $"was answered {MaxPages} times with a page and the promise of another",
+            $"Raise {options.Path}:PageSize; if it is large already, something between us and the broker repeats answers");
     }
 
     public Task<ListedClient?> FindAsync(ClientId client, CancellationToken cancellation) => AskAsync(api => api.FindAsync(client, cancellation), cancellation);
@@ -71,7 +72,8 @@ internal sealed class EmqxBroker : IBroker, IDisposable
         }
         using var four = await http.GetAsync(EmqxApiV4.NodesPath, cancellation);
         if (four.Status is HttpStatusCode.NotFound)
-            throw http.Failure(EmqxApiV5.NodesPath, "was answered 404, and so was /api/v4/nodes", $"Check that {options.Path}:Url is the address of EMQX's management API (usually port 18083; 8081 in 4.x)");
+            throw http.Failure(EmqxApiV5.NodesPath, $"was answered 404, and so was {EmqxApiV4.NodesPath}",
+                $"Check that {options.Path}:Url is the address of EMQX's management API (usually port 18083; 8081 in 4.x)");
         _ = four.Json;
         return v4;
     }

@@ -65,7 +65,8 @@ internal sealed class EmqxHttp : IDisposable
         }
         catch (OperationCanceledException timeout) when (!cancellation.IsCancellationRequested)
         {
-            throw Failure(path, $"was not answered whole within {options.Timeout.TotalSeconds:0.#} s", $"If the broker is well, raise {options.Path}:Timeout or lower {options.Path}:PageSize", timeout);
+            throw Failure(path, $"was not answered whole within {options.Timeout.TotalSeconds:0.#} s",
+                $"If the broker is well, raise {options.Path}:Timeout or lower {options.Path}:PageSize", timeout);
         }
         catch (HttpRequestException failure)
         {
@@ -73,7 +74,8 @@ internal sealed class EmqxHttp : IDisposable
         }
         catch (JsonException broken)
         {
-            throw Failure(path, "was answered with half a JSON text, or none", $"If this stays so, check that {options.Path}:Url is the address of EMQX's management API and look into the broker's log", broken);
+            throw Failure(path, "was answered with half a JSON text, or none",
+                $"If this stays so, check that {options.Path}:Url is the address of EMQX's management API and look into the broker's log", broken);
         }
     }
 
@@ -103,7 +105,8 @@ internal sealed class EmqxHttp : IDisposable
     private static string What(HttpRequestException failure) => failure.HttpRequestError switch
     {
         HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError => $"could not be sent ({failure.Message})",
-        HttpRequestError.SecureConnectionError => $"could not be sent, for want of a trusted TLS connection ({(failure.InnerException as AuthenticationException ?? (Exception)failure).Message})",
+        HttpRequestError.SecureConnectionError =>
+            $"could not be sent, for want of a trusted TLS connection ({(failure.InnerException as AuthenticationException ?? (Exception)failure).Message})",
         HttpRequestError.ConfigurationLimitExceeded => $"was answered with more than {MaxAnswerBytes / 1024 / 1024} MB",
         _ => $"got no whole answer: the connection broke ({failure.Message})",
     };

@@ -61,10 +61,12 @@ public sealed class BrokersOptionsTests
         Assert.Equal(["pump-1"], ids);
     }
 
-    [Fact]
-    public void What_is_left_out_has_its_default()
+    [Theory]
+    [InlineData()]
+    [InlineData("Name", "Version", "Nodes", "TimeZone")]
+    public void What_is_left_out_or_null_has_its_default(params string[] nulls)
     {
-        using var provider = Provider(One);
+        using var provider = Provider(One.Concat(nulls.Select(name => KeyValuePair.Create($"Brokers:0:{name}", (string?)null))).ToDictionary(StringComparer.Ordinal));
 
         var options = Assert.Single(provider.GetRequiredService<IOptions<BrokersOptions>>().Value.All);
 

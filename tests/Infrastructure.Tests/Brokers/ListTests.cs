@@ -46,6 +46,20 @@ public sealed class ListTests
     }
 
     [Theory]
+    [InlineData("::ffff:10.1.2.3", "10.1.2.3", null)]
+    [InlineData("2001:db8::7", "2001:db8::7", "2001:db8::7:51234")]
+    public async Task An_address_that_events_may_write_otherwise_names_no_connection(string listed, string ip, string? peer)
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        emqx.Connect("pump-1", port: 51_234).Ip = listed;
+        using var broker = Of(emqx);
+
+        var client = Assert.Single(await broker.ClientsAsync());
+
+        Assert.Equal((ip, peer), (client.Details.Ip, client.Peer));
+    }
+
+    [Theory]
     [InlineData("4.4.19", null)]
     [InlineData("5.8.9", "undefined")]
     public async Task A_user_called_undefined_is_none_where_the_broker_writes_so_for_none(string version, string? username)
