@@ -2,6 +2,7 @@ using MediatR;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using WebhookService.Application;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
@@ -41,6 +42,11 @@ public static class DependencyInjection
         services.AddSingleton<IBrokerNodeRepository, BrokerNodeRepository>();
         services.AddSingleton<Deadlines.Deadlines>();
         services.AddSingleton<IDeadlineTable>(provider => provider.GetRequiredService<Deadlines.Deadlines>());
+
+        services.AddOptions<BrokersOptions>().Configure(options => options.Bind(configuration.GetSection(BrokersOptions.Section))).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<BrokersOptions>, BrokersOptionsCheck>();
+        services.AddSingleton(provider => new EmqxBrokers(provider.GetRequiredService<IOptions<BrokersOptions>>().Value.All, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => provider.GetRequiredService<EmqxBrokers>().All);
 
         services.AddSingleton<Writer>();
         services.AddSingleton<IIngestGauge>(provider => provider.GetRequiredService<Writer>());

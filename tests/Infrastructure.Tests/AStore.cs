@@ -26,15 +26,14 @@ internal sealed class AStore : IAsyncDisposable
             .AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Key, (string?)one.Value)))
             .AddInMemoryCollection([KeyValuePair.Create("Storage:ConnectionString", (string?)$"Data Source={File};Default Timeout=1")])
             .Build();
-        var collection = new ServiceCollection();
-        foreach (var broker in brokers) collection.AddSingleton(broker);
-        services = collection
+        services = new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
             .AddSingleton(time)
             .AddLogging()
             .AddMetrics()
             .AddApplication(configuration)
             .AddInfrastructure(configuration)
+            .AddSingleton(brokers)
             .AddRequestHandlers(typeof(AStore).Assembly)
             .BuildServiceProvider();
     }

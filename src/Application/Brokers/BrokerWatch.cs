@@ -3,11 +3,11 @@ using System.Collections.Concurrent;
 namespace WebhookService.Application.Brokers;
 
 /// <summary>What the service knows at present of the brokers that it may ask. Lives in memory: a start asks anew.</summary>
-public sealed class BrokerWatch(IEnumerable<IBroker> brokers)
+public sealed class BrokerWatch(IReadOnlyList<IBroker> brokers)
 {
     private readonly ConcurrentDictionary<string, BrokerState> states = new();
 
-    public IReadOnlyList<IBroker> Brokers { get; } = [.. brokers];
+    public IReadOnlyList<IBroker> Brokers { get; } = brokers;
 
     public BrokerState Of(IBroker broker) => states.GetOrAdd(broker.Name, _ => new BrokerState());
 

@@ -15,6 +15,8 @@ public sealed class StartMistakes : IDisposable
     [InlineData("--Ingest:MaxBodyBytes=7", "MaxBodyBytes", "1024")]
     [InlineData("--Ingest:DefaultSource=nobody", "Ingest:DefaultSource", "'nobody'")]
     [InlineData("--Ingest:Queue:Hold=soon", "Ingest:Queue:Hold", "'soon'")]
+    [InlineData("--Brokers:0:Url=http://emqx:18083", "Brokers:0 has no credentials", "ApiKey and ApiSecret")]
+    [InlineData("--Brokers:0:Timeout=soon", "Brokers:0:Timeout", "'soon'")]
     [InlineData("--Security:CredentialsFile=/proc/credentials.json", "Security:CredentialsFile", "cannot be written")]
     [InlineData("--Storage:ConnectionString=Data Source=/proc/nowhere/webhooks.db", "/proc/nowhere", "Storage:ConnectionString")]
     [InlineData("--Storage:ConnectionString=Nonsense", "Nonsense", "Storage:ConnectionString")]

@@ -1,78 +1,35 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
-using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Brokers;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Brokers;
 
-/// <summary>A broker whose clients a test connects and disconnects, and whose API lies as it is told. What its own tests cover is left out: HTTP.</summary>
-internal sealed class ABroker(string name = "emqx", string nodes = "n") : IBroker
+/// <summary>The product's side of a <see cref="FakeEmqx"/>.</summary>
+internal static class ABroker
 {
-    private readonly ConcurrentDictionary<string, ListedClient> clients = new();
+    public static readonly DateTimeOffset T1 = new(2026, 3, 1, 12, 0, 0, 123, TimeSpan.Zero);
 
-    public string Name => name;
-    public int Lists { get; private set; }
-    public ConcurrentQueue<string> Asked { get; } = new();
-
-    public int PageSize { get; init; } = 10;
-
-    /// <summary>Clients that the list leaves out though they are connected.</summary>
-    public Func<string, bool> Misses { get; set; } = _ => false;
-
-    /// <summary>Clients that a question for them by name does not find either.</summary>
-    public Func<string, bool> Denies { get; set; } = _ => false;
-
-    /// <summary>What it says of the length of its list; null for the number of those connected.</summary>
-    public long? Total { get; set; }
-    public bool IsDown { get; set; }
-    public long? Lost { get; set; } = 0;
-    public IReadOnlyList<string> Running { get; set; } = [nodes + "1", nodes + "2"];
-
-    /// <summary>Called before each page, with its number.</summary>
-    public Func<int, Task> BeforePage { get; set; } = _ => Task.CompletedTask;
-
-    public bool Owns(string node) => node.StartsWith(nodes, StringComparison.Ordinal);
-
-    public ListedClient Connect(string id, DateTimeOffset at, string? node = null, string? peer = null) => clients[id] =
-        new(new ClientId(id), node ?? nodes + "1", at, TimeSpan.FromMilliseconds(1), peer, new ConnectionDetails { KeepAliveSeconds = 60 }, Connected: true, null);
-
-    public bool Has(string id) => clients.ContainsKey(id);
-
-    public void Disconnect(string id) => clients.TryRemove(id, out _);
-
-    /// <summary>It keeps the session of a client that left.</summary>
-    public void Suspend(string id, DateTimeOffset at) => clients[id] = clients[id] with { Connected = false, DisconnectedAt = at };
-
-    public async IAsyncEnumerable<ClientPage> ConnectedAsync([EnumeratorCancellation] CancellationToken cancellation)
+    public static EmqxBroker Of(FakeEmqx emqx, Action<BrokerOptions>? change = null, TimeProvider? time = null, int? maxPages = null)
     {
-        Lists++;
-        await Task.Yield();
-        var number = 0;
-        foreach (var page in clients.Values.Where(client => client.Connected && !Misses(client.Id.Value)).OrderBy(client => client.Id.Value).Chunk(PageSize))
-        {
-            await BeforePage(number++);
-            Refuse();
-            yield return new(page, Total);
-        }
-        Refuse();
+        var options = new BrokerOptions { Url = emqx.Address.AbsoluteUri, ApiKey = FakeEmqx.ApiKey, ApiSecret = FakeEmqx.ApiSecret };
+        change?.Invoke(options);
+        return maxPages is null ? new(options, time ?? TimeProvider.System) : new(options, time ?? TimeProvider.System) { MaxPages = maxPages.Value };
     }
 
-    public Task<ListedClient?> FindAsync(ClientId client, CancellationToken cancellation)
+    public static FakeEmqxVersion Version(string number) =>
+        new[] { FakeEmqx.V4, FakeEmqx.V51, FakeEmqx.V53, FakeEmqx.V5, FakeEmqx.V6 }.Single(version => version.Number == number);
+
+    public static async Task<List<ListedClient>> ClientsAsync(this IBroker broker)
     {
-        Refuse();
-        Asked.Enqueue(client.Value);
-        return Task.FromResult(Denies(client.Value) ? null : clients.GetValueOrDefault(client.Value));
+        var clients = new List<ListedClient>();
+        await foreach (var page in broker.ConnectedAsync(CancellationToken.None)) clients.AddRange(page.Clients);
+        return clients;
     }
 
-    public Task<BrokerCondition> ConditionAsync(CancellationToken cancellation)
-    {
-        Refuse();
-        return Task.FromResult(new BrokerCondition("5.8.9", [.. Running.Select(node => new BrokerNodeCondition(node, true, "5.8.9", null))], TimeSpan.Zero, Lost));
-    }
+    public static async Task<List<string>> IdsAsync(this IBroker broker) => [.. (await broker.ClientsAsync()).Select(client => client.Id.Value)];
 
-    private void Refuse()
-    {
-        if (IsDown) throw new BrokerException("The broker is down. Start it.");
-    }
+    public static Task<ListedClient?> FindAsync(this IBroker broker, string id) => broker.FindAsync(new ClientId(id), CancellationToken.None);
+
+    public static Task<BrokerCondition> ConditionAsync(this IBroker broker) => broker.ConditionAsync(CancellationToken.None);
 }

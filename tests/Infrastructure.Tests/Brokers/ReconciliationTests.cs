@@ -15,7 +15,7 @@ public sealed class ReconciliationTests
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     private readonly AClock clock = new(Noon.AddHours(1));
-    private readonly ABroker broker = new();
+    private readonly ScriptedBroker broker = new();
 
     [Fact]
     public async Task One_sweep_heals_what_lost_reports_broke_and_tells_each_correction_once()
@@ -263,7 +263,7 @@ public sealed class ReconciliationTests
     [Fact]
     public async Task Each_broker_answers_for_its_own_nodes_only()
     {
-        var (east, west) = (new ABroker("east", "e"), new ABroker("west", "w"));
+        var (east, west) = (new ScriptedBroker("east", "e"), new ScriptedBroker("west", "w"));
         await using var store = await AStore.OpenAsync(clock, [east, west], ("Reconciliation:Interval", "1.00:00:00"));
         for (var i = 0; i < 10; i++)
         {
@@ -304,7 +304,7 @@ public sealed class ReconciliationTests
 
     private Task<ReconciliationView> SweepAsync(AStore store) => SweepAsync(store, broker);
 
-    private static async Task<ReconciliationView> SweepAsync(AStore store, ABroker broker)
+    private static async Task<ReconciliationView> SweepAsync(AStore store, ScriptedBroker broker)
     {
         var id = await store.SendAsync(new BeginReconciliation(broker.Name, SweepCause.Request));
         await store.Get<Reconciler>().SweepAsync(broker, id, default);
