@@ -153,6 +153,14 @@ public sealed class Session
         return true;
     }
 
+    /// <summary>The connection's own report says more of it than the broker's list did; false if it says nothing new.</summary>
+    internal bool Enrich(ConnectionDetails details)
+    {
+        if (ListedAt is null || Details.More is not null || details.More is null) return false;
+        Details = details;
+        return true;
+    }
+
     /// <summary>The broker's list had it at that time; false if that is nothing new.</summary>
     internal bool Lived(DateTimeOffset asOf)
     {

@@ -32,10 +32,11 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>`client.connected`: opens the session. Overtaken if its end, or a newer session, is known already.</summary>
     public Outcome Connected(string node, DateTimeOffset connectedAt, string? peer, ConnectionDetails details, bool timeIsArrival, Observation seen)
     {
-        var session = Named(node, connectedAt, peer);
-        if (!session.Open(details, timeIsArrival, seen.Traffic)) return Outcome.Repeated;
+        var session = Named(node, connectedAt, peer, out var learned);
+        var opened = session.Open(details, timeIsArrival, seen.Traffic);
+        if (!opened && !session.Enrich(details) && !learned) return Outcome.Repeated;
 
-        Began(session, seen);
+        if (opened) Began(session, seen);
         Conclude(seen);
         return session.End is null ? Outcome.Applied : Outcome.Overtaken;
     }
@@ -45,7 +46,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <param name="asOf">A moment by the broker's clock at which the connection lived, if it had begun by then.</param>
     public Outcome Listed(string node, DateTimeOffset connectedAt, bool isCoarse, string? peer, ConnectionDetails details, DateTimeOffset asOf, Observation seen)
     {
-        var session = isCoarse ? NamedBySecond(node, connectedAt, peer, asOf) : Named(node, connectedAt, peer);
+        var session = isCoarse ? NamedBySecond(node, connectedAt, peer, asOf) : Named(node, connectedAt, peer, out _);
         var opened = session.Open(details, timeIsArrival: false, seen.Traffic);
         if (!session.Lived(asOf) && !opened) return Outcome.Repeated;
 
@@ -68,7 +69,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>`client.disconnected` that says connected_at: closes that very session, also one that was never seen open.</summary>
     public Outcome Disconnected(string node, DateTimeOffset connectedAt, string? peer, SessionEnd end, Observation seen)
     {
-        if (!Named(node, connectedAt, peer).Close(end)) return Outcome.Repeated;
+        if (!Named(node, connectedAt, peer, out var learned).Close(end) && !learned) return Outcome.Repeated;
 
         Conclude(seen);
         return Outcome.Applied;
@@ -288,13 +289,15 @@ public sealed class SessionSet(ClientId client) : Aggregate
         if (farewells.Count > FarewellWindow) farewells.RemoveRange(0, farewells.Count - FarewellWindow);
     }
 
-    private Session Named(string node, DateTimeOffset connectedAt, string? peer)
+    /// <param name="learned">A session that was known already is named better than before.</param>
+    private Session Named(string node, DateTimeOffset connectedAt, string? peer, out bool learned)
     {
+        learned = false;
         var session = sessions.Find(known => !known.IsCoarse && known.Is(node, connectedAt, peer)) ?? sessions.Find(known => known.Is(node, connectedAt, peer));
         if (session is not null && (session.Peer is not null || peer is null) && session.ConnectedAt == connectedAt) return session;
 
         if (session is null) session = new Session(node, connectedAt, peer);
-        else sessions.Remove(session); // its place depends on what it learns now
+        else learned = sessions.Remove(session); // its place depends on what it learns now
         session.Learn(connectedAt, peer);
         Insert(session);
         return session;
@@ -304,9 +307,9 @@ public sealed class SessionSet(ClientId client) : Aggregate
     private Session NamedBySecond(string node, DateTimeOffset second, string? peer, DateTimeOffset asOf)
     {
         var session = sessions.Find(known => known.IsOfSecond(node, second, peer) && !(known.Closed?.At < asOf));
-        if (session is not null) return Named(node, session.ConnectedAt, peer);
+        if (session is not null) return Named(node, session.ConnectedAt, peer, out _);
 
-        session = Named(node, second, peer);
+        session = Named(node, second, peer, out _);
         session.BeCoarse();
         return session;
     }
