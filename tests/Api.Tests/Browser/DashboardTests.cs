@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
+using WebhookService.Tests;
 using static Microsoft.Playwright.Assertions;
 
 namespace WebhookService.Api.Tests.Browser;
@@ -94,6 +95,29 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
 
         await Expect(visit.Page.Locator("[data-stat=online]")).ToHaveTextAsync("2");
         await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("second went online");
+    }
+
+    [BrowserFact]
+    public async Task The_broker_page_shows_how_the_broker_is_and_compares_on_request()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        emqx.Connect("pump-1");
+        emqx.Connect("unheard-of");
+        await using var asking = await ApiHost.StartAsync(emqx.Settings());
+        await SendAsync(asking, Connected("left"), Disconnected("old", "normal"));
+        await using var visit = await chromium.VisitAsync(asking);
+        await visit.SignInAsync(ApiHost.ManageToken);
+
+        await visit.GoToAsync("#/broker");
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "emqx", Exact = true })).ToBeVisibleAsync();
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Compare now" }).ClickAsync();
+
+        var newest = visit.Page.GetByRole(AriaRole.Table, new() { Name = "Comparisons" }).Locator("tbody tr").First;
+        await Expect(newest).ToContainTextAsync("request");
+        await Expect(newest).ToContainTextAsync("complete");
+        await Expect(visit.Page.GetByRole(AriaRole.Table, new() { Name = "Nodes" })).ToContainTextAsync("5.8.9");
+        await Expect(visit.Page.GetByRole(AriaRole.Table, new() { Name = "Nodes" })).ToContainTextAsync("connected at");
+        Assert.Empty(visit.Complaints);
     }
 
     [BrowserFact]
@@ -325,7 +349,9 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
         Assert.Empty(visit.Complaints);
     }
 
-    private async Task SendAsync(params object[] events)
+    private Task SendAsync(params object[] events) => SendAsync(api, events);
+
+    private static async Task SendAsync(ApiHost api, params object[] events)
     {
         var answer = await api.Ingest.PostAsJsonAsync("/webhook/emqx", events);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
