@@ -22,9 +22,10 @@ export function view(root, { signal, every }) {
   const [nodePlace, sweepPlace] = [h('div'), h('div')];
   show(root,
     h('p', { class: 'lead soft' }, 'What the brokers behind the reports say themselves, and how often they had to put the reports right.'),
-    said, brokers,
-    h('h2', null, 'Nodes'), nodePlace,
-    h('h2', null, 'Comparisons with the client list'), sweepPlace);
+    said,
+    h('div', { class: 'stack' }, brokers,
+      h('section', { class: 'panel' }, h('h2', null, 'Nodes'), nodePlace),
+      h('section', { class: 'panel' }, h('h2', null, 'Comparisons with the client list'), sweepPlace)));
 
   const refresh = every(3000, async () => {
     const [known, past] = await Promise.all([get('broker', {}, signal), get('broker/reconciliations', { limit: 25 }, signal)]);
