@@ -10,8 +10,10 @@ namespace WebhookService.Domain.History;
 /// </summary>
 public sealed class Availability(DateTimeOffset from, DateTimeOffset to)
 {
+    private static readonly DisconnectReason[] Reasons = Enum.GetValues<DisconnectReason>();
+
     // Milliseconds: the ticks of a million devices in a year are more than a long holds.
-    private readonly SortedDictionary<DisconnectReason, (long Outages, long Offline)> reasons = [];
+    private readonly (long Outages, long Offline)[] reasons = new (long, long)[Reasons.Length];
     private long online;
     private long offline;
     private long unknown;
@@ -38,9 +40,10 @@ public sealed class Availability(DateTimeOffset from, DateTimeOffset to)
     public double? MttrSeconds => ended == 0 ? null : Seconds(lengthOfEnded) / ended;
 
     /// <summary>The longest first.</summary>
-    public IEnumerable<(DisconnectReason Reason, long Outages, double OfflineSeconds)> ByReason => reasons
-        .OrderByDescending(one => one.Value.Offline)
-        .Select(one => (one.Key, one.Value.Outages, Seconds(one.Value.Offline)));
+    public IEnumerable<(DisconnectReason Reason, long Outages, double OfflineSeconds)> ByReason => Reasons
+        .Where(reason => reasons[(int)reason].Outages > 0)
+        .OrderByDescending(reason => reasons[(int)reason].Offline)
+        .Select(reason => (reason, reasons[(int)reason].Outages, Seconds(reasons[(int)reason].Offline)));
 
     /// <summary>Adds the timeline of a device.</summary>
     public void Add(IReadOnlyList<Stretch> timeline)
@@ -66,7 +69,7 @@ public sealed class Availability(DateTimeOffset from, DateTimeOffset to)
         Outages += other.Outages;
         longest = Math.Max(longest, other.longest);
         (begun, ended, lengthOfEnded) = (begun + other.begun, ended + other.ended, lengthOfEnded + other.lengthOfEnded);
-        foreach (var (reason, (outages, length)) in other.reasons) AddTo(reason, outages, length);
+        foreach (var reason in Reasons) AddTo(reason, other.reasons[(int)reason].Outages, other.reasons[(int)reason].Offline);
     }
 
     private void AddOutage(Stretch stretch, long within, bool hasEnded)
@@ -81,8 +84,8 @@ public sealed class Availability(DateTimeOffset from, DateTimeOffset to)
 
     private void AddTo(DisconnectReason reason, long outages, long length)
     {
-        var known = reasons.GetValueOrDefault(reason);
-        reasons[reason] = (known.Outages + outages, known.Offline + length);
+        ref var known = ref reasons[(int)reason];
+        known = (known.Outages + outages, known.Offline + length);
     }
 
     private static long Ms(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMillisecond;

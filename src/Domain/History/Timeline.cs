@@ -32,17 +32,17 @@ public static class Timeline
     public static IReadOnlyList<Stretch> Of(DeviceLedger ledger, DateTimeOffset now)
     {
         var drawing = new Drawing(ledger, now);
-        var sessions = InOrder([.. ledger.Sessions.Where(session => session.Start <= now)]);
-        for (var i = 0; i < sessions.Count; i++)
+        var sessions = InOrder(ledger.Sessions);
+        for (var i = 0; i < sessions.Count && sessions[i].Start <= now; i++)
         {
             drawing.Absent(sessions[i].Start);
-            drawing.Connected(sessions[i], i + 1 < sessions.Count ? sessions[i + 1].Start : null);
+            drawing.Connected(sessions[i], i + 1 < sessions.Count && sessions[i + 1].Start <= now ? sessions[i + 1].Start : null);
         }
         drawing.AsItIsNow();
         return drawing.Stretches;
     }
 
-    private static List<LedgerSession> InOrder(List<LedgerSession> sessions) => sessions.Count < 2 ? sessions :
+    private static IReadOnlyList<LedgerSession> InOrder(IReadOnlyList<LedgerSession> sessions) => sessions.Count < 2 ? sessions :
     [
         .. sessions
             .OrderBy(session => session.Start)

@@ -26,7 +26,7 @@ internal sealed class AvailabilityQueries(Database database, IOptions<ActivityOp
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var parameters = new DynamicParameters(new { client = request.Client.Value });
-        var device = new LedgerReader(connection).Read("devices d", "WHERE d.client_id = @client", parameters, span.From, span.To, cancellationToken).SingleOrDefault();
+        var device = new LedgerReader(connection).Read("devices d", "WHERE d.client_id = @client", parameters, span.From, span.To, now, cancellationToken).SingleOrDefault();
         if (device is null) return Task.FromResult<DeviceAvailabilityView?>(null);
 
         var timeline = Timeline.Of(device.Ledger, now);
@@ -79,7 +79,7 @@ internal sealed class AvailabilityQueries(Database database, IOptions<ActivityOp
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var (tables, where) = pick.Passing(connection);
-        foreach (var device in new LedgerReader(connection).Read(tables, where, pick.Parameters, span.From, span.To, cancellation))
+        foreach (var device in new LedgerReader(connection).Read(tables, where, pick.Parameters, span.From, span.To, now, cancellation))
             yield return (device, Timeline.Of(device.Ledger, now));
     }
 

@@ -29,16 +29,16 @@ internal sealed class DevicesAtQueries(Database database, TimeProvider time) : I
 
     private const string SelectDevices = "SELECT client_no, username, name, tags FROM devices WHERE client_no IN (SELECT value FROM json_each(@numbers))";
 
-    /// <summary>The newest end by then that was no takeover, of a session or of one that nobody saw begin.</summary>
-    private const string LastEnd = """
-        SELECT end_at AS at, end_reason AS reason, end_raw AS raw FROM (
-          SELECT end_at, end_reason, end_raw FROM sessions INDEXED BY sessions_key
-          WHERE client_no = @device AND connected_at <= @at AND end_at <= @at AND end_reason <> 'takeover' ORDER BY connected_at DESC LIMIT 1)
-        UNION ALL
-        SELECT at, reason, raw_reason FROM (
-          SELECT at, reason, raw_reason FROM farewells INDEXED BY farewells_client
-          WHERE client_no = @device AND at <= @at AND kind = 0 AND matched = 0 AND reason <> 'takeover' ORDER BY at DESC LIMIT 1)
-        ORDER BY at DESC LIMIT 1
+    /// <summary>The newest end by then that was no takeover: of a session, and of one that nobody saw begin.</summary>
+    private const string SelectLastEnds = """
+        SELECT n.value AS device, s.end_at AS at, s.end_reason AS reason, s.end_raw AS raw, f.at AS lone_at, f.reason AS lone_reason, f.raw_reason AS lone_raw
+        FROM json_each(@numbers) n
+        LEFT JOIN sessions s ON s.session_no = (
+          SELECT e.session_no FROM sessions e INDEXED BY sessions_key
+          WHERE e.client_no = n.value AND e.connected_at <= @at AND e.end_at <= @at AND e.end_reason <> 'takeover' ORDER BY e.connected_at DESC LIMIT 1)
+        LEFT JOIN farewells f ON f.farewell_no = (
+          SELECT e.farewell_no FROM farewells e INDEXED BY farewells_client
+          WHERE e.client_no = n.value AND e.at <= @at AND e.kind = 0 AND e.matched = 0 AND e.reason <> 'takeover' ORDER BY e.at DESC LIMIT 1)
         """;
 
     public Task<Page<DeviceViewAt>> Handle(ListDevicesAt request, CancellationToken cancellationToken)
@@ -73,7 +73,7 @@ internal sealed class DevicesAtQueries(Database database, TimeProvider time) : I
         var (at, filter) = (request.At, request.Filter);
         var parameters = new DynamicParameters(new { numbers = JsonSerializer.Serialize(walked) });
         var devices = new LedgerReader(connection)
-            .Read("devices d", "WHERE d.client_no IN (SELECT value FROM json_each(@numbers))", parameters, at, at.AddMilliseconds(1), cancellation)
+            .Read("devices d", "WHERE d.client_no IN (SELECT value FROM json_each(@numbers))", parameters, at, at.AddMilliseconds(1), now, cancellation)
             .Where(device => WasSeen(device, at))
             .Select(device => (Device: device, Then: Timeline.Of(device.Ledger, now).First(stretch => stretch.From <= at && at < stretch.To)))
             .Where(one => filter.Status.Count == 0 || filter.Status.Contains(one.Then.Status))
@@ -81,28 +81,28 @@ internal sealed class DevicesAtQueries(Database database, TimeProvider time) : I
         var sessions = connection.Query<SessionRow>(SelectSessions, new { numbers = JsonSerializer.Serialize(devices.Values.Select(one => one.Then.Session).OfType<long>()) })
             .ToDictionary(row => row.SessionNo);
         var described = connection.Query<DeviceRow>(SelectDevices, new { numbers = JsonSerializer.Serialize(devices.Keys) }).ToDictionary(row => row.ClientNo);
-        foreach (var number in walked)
-        {
-            if (!devices.TryGetValue(number, out var one)) continue;
-            cancellation.ThrowIfCancellationRequested();
-            var session = one.Then.Session is { } named ? sessions[named] : null;
-            if (filter.Username is { } username && (session?.Username ?? described[number].Username) != username) continue;
-            if (filter.Node is { } node && session?.Node != node) continue;
-            if (filter.Ip is { } ip && session?.Ip != ip) continue;
-            var end = connection.QueryFirstOrDefault<EndRow>(LastEnd, new { device = number, at });
-            var view = View(one.Device, one.Then, described[number], session, end);
-            if (filter.Reason.Count > 0 && (view.LastReason is null || !filter.Reason.Contains(Words.Read<DisconnectReason>(view.LastReason)))) continue;
-            yield return view;
-        }
+        var passed = walked.Where(number => devices.TryGetValue(number, out var one) && Passes(described[number], SessionOf(one.Then))).ToList();
+        var ends = connection.Query<EndRow>(SelectLastEnds, new { numbers = JsonSerializer.Serialize(passed), at }).ToDictionary(row => row.Device);
+        return passed
+            .Select(number => View(devices[number].Device, devices[number].Then, described[number], SessionOf(devices[number].Then), ends[number]))
+            .Where(view => filter.Reason.Count == 0 || (view.LastReason is { } reason && filter.Reason.Contains(Words.Read<DisconnectReason>(reason))));
+
+        SessionRow? SessionOf(Stretch then) => then.Session is { } number ? sessions[number] : null;
+
+        bool Passes(DeviceRow device, SessionRow? session) =>
+            (filter.Username is null || (session?.Username ?? device.Username) == filter.Username)
+            && (filter.Node is null || session?.Node == filter.Node)
+            && (filter.Ip is null || session?.Ip == filter.Ip);
     }
 
     private static bool WasSeen(DeviceHistory device, DateTimeOffset at) =>
         device.FirstSeenAt <= at || device.Ledger.Sessions is [{ } first, ..] && first.Start <= at || device.Ledger.Farewells is [{ } farewell, ..] && farewell.At <= at;
 
-    private static DeviceViewAt View(DeviceHistory device, Stretch then, DeviceRow described, SessionRow? session, EndRow? end)
+    private static DeviceViewAt View(DeviceHistory device, Stretch then, DeviceRow described, SessionRow? session, EndRow ends)
     {
+        var end = ends.LoneAt > (ends.At ?? long.MinValue) ? (At: ends.LoneAt, Reason: ends.LoneReason, Raw: ends.LoneRaw) : (ends.At, ends.Reason, ends.Raw);
         // The end that made it offline is the last one; of others that are told for the same time it is the one that counts.
-        var (left, reason) = then.Status is ConnectivityStatus.Offline ? (then.From, then.Reason is { } why ? Words.Of(why) : null) : (end?.At.ToTime(), end?.Reason);
+        var (left, reason) = then.Status is ConnectivityStatus.Offline ? (then.From, then.Reason is { } why ? Words.Of(why) : null) : (end.At.ToTime(), end.Reason);
         return new DeviceViewAt
         {
             ClientId = device.ClientId,
@@ -115,7 +115,7 @@ internal sealed class DevicesAtQueries(Database database, TimeProvider time) : I
             LastOnlineAt = session?.ConnectedAt.ToTime(),
             LastOfflineAt = left,
             LastReason = reason,
-            LastRawReason = end?.At.ToTime() == left && end?.Reason == reason ? end?.Raw : null,
+            LastRawReason = end.At.ToTime() == left && end.Reason == reason ? end.Raw : null,
             Evidence = then.Evidence,
             SessionId = session is null ? null : SessionId.Of(device.ClientId, session.Node, session.ConnectedAt, session.Peer),
             Node = session is { Node.Length: > 0 } ? session.Node : null,
@@ -141,9 +141,13 @@ internal sealed class DevicesAtQueries(Database database, TimeProvider time) : I
 
     private sealed record EndRow
     {
-        public long At { get; init; }
+        public long Device { get; init; }
+        public long? At { get; init; }
         public string? Reason { get; init; }
         public string? Raw { get; init; }
+        public long? LoneAt { get; init; }
+        public string? LoneReason { get; init; }
+        public string? LoneRaw { get; init; }
     }
 
     private sealed record SessionRow

@@ -23,12 +23,19 @@ internal sealed class LedgerReader(SqliteConnection connection)
         WHERE client_no = @client AND at > @after AND at <= @until AND kind = 0 AND matched = 0 ORDER BY at, reason
         """;
 
+    private const string FirstAfter = """
+        AND s.connected_at <= coalesce((
+            SELECT after.connected_at FROM sessions after INDEXED BY sessions_key
+            WHERE after.client_no = d.client_no AND after.connected_at >= @until ORDER BY after.connected_at LIMIT 1), @until)
+        """;
+
     /// <summary>
     /// The parameters are @since and @until, names that no filter of devices uses. The session that a device shows now is its newest but for clocks that differ; if that began before
     /// @since, it is found without a look at the ledger.
     /// </summary>
     /// <param name="tables">Which give `d`, the devices.</param>
-    internal static string Statement(string tables, string where) => $"""
+    /// <param name="isPast">Sessions may have started at or after @until: of those the first is the last that is read.</param>
+    internal static string Statement(string tables, string where, bool isPast) => $"""
         SELECT d.client_no, d.client_id, d.first_seen_at, d.status, d.confidence, d.since, d.evidence, d.last_reason,
           CASE d.confidence WHEN 2 THEN (SELECT seen.last_seen_at FROM device_activity seen WHERE seen.client_no = d.client_no) END AS last_seen_at,
           s.session_no, s.connected_at, s.end_at, s.end_reason, s.alive_until
@@ -37,47 +44,46 @@ internal sealed class LedgerReader(SqliteConnection connection)
           AND s.connected_at >= CASE WHEN d.connected_at <= @since THEN d.connected_at ELSE coalesce((
             SELECT before.connected_at FROM sessions before INDEXED BY sessions_key
             WHERE before.client_no = d.client_no AND before.connected_at <= @since ORDER BY before.connected_at DESC LIMIT 1), @since) END
-          AND s.connected_at <= coalesce((
-            SELECT after.connected_at FROM sessions after INDEXED BY sessions_key
-            WHERE after.client_no = d.client_no AND after.connected_at >= @until ORDER BY after.connected_at LIMIT 1), @until)
+          {(isPast ? FirstAfter : "")}
         {where}
         """;
 
     /// <summary>The devices that the tables and conditions give, in their order, each once.</summary>
-    public IEnumerable<DeviceHistory> Read(string tables, string where, DynamicParameters parameters, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellation)
+    /// <param name="now">Where <paramref name="to"/> reaches, nothing follows.</param>
+    public IEnumerable<DeviceHistory> Read(
+        string tables, string where, DynamicParameters parameters, DateTimeOffset from, DateTimeOffset to, DateTimeOffset now, CancellationToken cancellation)
     {
         parameters.Add("since", from.ToMs());
         parameters.Add("until", to.ToMs());
         using var farewells = connection.ExecuteScalar<bool>(HasLoneFarewells) ? new FarewellReader(connection) : null;
-        using var rows = connection.ExecuteReader(Statement(tables, where), parameters);
-        DeviceHistory? device = null;
-        var sessions = new List<LedgerSession>();
-        while (rows.Read())
+        using var rows = connection.ExecuteReader(Statement(tables, where, isPast: to.ToMs() < now.ToMs()), parameters);
+        var more = rows.Read();
+        while (more)
         {
+            cancellation.ThrowIfCancellationRequested();
             var number = rows.GetInt64(0);
-            if (device?.Number != number)
+            var (clientId, firstSeenAt, present) = (rows.GetString(1), rows.GetInt64(2).ToTime(), PresentOf(rows));
+            var sessions = new List<LedgerSession>(1);
+            do
             {
-                if (device is not null) yield return Complete(device);
-                cancellation.ThrowIfCancellationRequested();
-                (device, sessions) = (DeviceOf(rows, number), []);
+                if (!rows.IsDBNull(9)) sessions.Add(SessionOf(rows));
+                more = rows.Read();
             }
-            if (!rows.IsDBNull(9)) sessions.Add(SessionOf(rows));
+            while (more && rows.GetInt64(0) == number);
+            yield return new(number, clientId, firstSeenAt, new DeviceLedger(sessions, FarewellsOf(number, sessions), present));
         }
-        if (device is not null) yield return Complete(device);
 
-        DeviceHistory Complete(DeviceHistory read)
+        IReadOnlyList<LedgerFarewell> FarewellsOf(long device, List<LedgerSession> sessions)
         {
-            if (farewells is null) return read with { Ledger = read.Ledger with { Sessions = sessions } };
+            if (farewells is null) return [];
             var after = sessions is [{ } first, ..] && first.Start <= from ? first.Start : DateTimeOffset.MinValue;
             var until = sessions is [.., { } last] && last.Start >= to ? last.Start : DateTimeOffset.MaxValue;
-            return read with { Ledger = read.Ledger with { Sessions = sessions, Farewells = farewells.Read(read.Number, after, until) } };
+            return farewells.Read(device, after, until);
         }
     }
 
-    private static DeviceHistory DeviceOf(IDataRecord row, long number) => new(
-        number, row.GetString(1), row.GetInt64(2).ToTime(),
-        new DeviceLedger([], [], new PresentState(
-            (ConnectivityStatus)row.GetInt64(3), (Confidence)row.GetInt64(4), TimeAt(row, 5), row.GetString(6), ReasonAt(row, 7), TimeAt(row, 8))));
+    private static PresentState PresentOf(IDataRecord row) =>
+        new((ConnectivityStatus)row.GetInt64(3), (Confidence)row.GetInt64(4), TimeAt(row, 5), row.GetString(6), ReasonAt(row, 7), TimeAt(row, 8));
 
     private static LedgerSession SessionOf(IDataRecord row) =>
         new(row.GetInt64(10).ToTime(), TimeAt(row, 11), ReasonAt(row, 12), TimeAt(row, 13), row.GetInt64(9));

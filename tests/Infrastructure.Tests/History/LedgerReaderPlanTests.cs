@@ -52,6 +52,6 @@ public sealed class LedgerReaderPlanTests : IDisposable
         var (tables, where) = pick.Passing(connection);
         pick.Parameters.Add("since", 0L);
         pick.Parameters.Add("until", 1L);
-        return string.Join('\n', connection.Query<(int, int, int, string Detail)>($"EXPLAIN QUERY PLAN {LedgerReader.Statement(tables, where)}", pick.Parameters).Select(row => row.Detail));
+        return string.Join('\n', connection.Query<(int, int, int, string Detail)>($"EXPLAIN QUERY PLAN {LedgerReader.Statement(tables, where, isPast: true)}", pick.Parameters).Select(row => row.Detail));
     }
 }
