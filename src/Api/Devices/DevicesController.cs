@@ -50,6 +50,7 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
     [HttpGet("{clientId}/availability")]
     public async Task<DeviceAvailabilityView> Availability([ClientIdFromPath] string clientId, [FromQuery] AvailabilityQuery query, CancellationToken cancellation)
     {
+        RepeatedQuery.Refuse(Request.Query);
         var client = new ClientId(clientId);
         Response.Headers.CacheControl = "no-store";
         return await mediator.Send(new GetAvailability(client, query.ToSpan(time.GetUtcNow()), query.Stretches is true), cancellation) ?? throw KnownDevice.Unknown(client);

@@ -23,6 +23,7 @@ public sealed class AvailabilityController(IMediator mediator, TimeProvider time
     [AlsoTakesQuery(DeviceFilterQuery.TagPrefix + "*")]
     public async Task<FleetAvailabilityView> Get([FromQuery] DeviceFilterQuery filters, [FromQuery] FleetAvailabilityQuery query, CancellationToken cancellation)
     {
+        RepeatedQuery.Refuse(Request.Query);
         Response.Headers.CacheControl = "no-store";
         return await mediator.Send(
             new GetFleetAvailability(filters.ToFilter(Request.Query), query.ToSpan(time.GetUtcNow()), query.Worst ?? FleetAvailabilityQuery.DefaultWorst), cancellation);

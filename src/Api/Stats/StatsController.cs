@@ -32,6 +32,7 @@ public sealed class StatsController(IMediator mediator, TimeProvider time) : Con
     [AlsoTakesQuery(DeviceFilterQuery.TagPrefix + "*")]
     public async Task<PresenceHistoryView> Presence([FromQuery] DeviceFilterQuery filters, [FromQuery] PresenceQuery query, CancellationToken cancellation)
     {
+        RepeatedQuery.Refuse(Request.Query);
         Response.Headers.CacheControl = "no-store";
         var span = query.ToSpan(time.GetUtcNow());
         return await mediator.Send(new GetPresenceHistory(filters.ToFilter(Request.Query), span, query.ToBucket(span)), cancellation);

@@ -263,12 +263,16 @@ public sealed class HistoryApiTests(AFleetWithAPast fleet) : IClassFixture<AFlee
     }
 
     [Theory]
-    [InlineData("availability?limit=5")]
-    [InlineData("stats/presence?worst=5")]
-    [InlineData("devices/steady/availability?status=online")]
-    [InlineData("stats?from=2026-01-01")]
-    public async Task A_parameter_that_would_be_ignored_is_refused(string path) =>
-        await (await api.Read.GetAsync($"/api/v1/{path}")).ProblemAsync(HttpStatusCode.BadRequest, "unknown-parameter");
+    [InlineData("availability?limit=5", "unknown-parameter")]
+    [InlineData("stats/presence?worst=5", "unknown-parameter")]
+    [InlineData("devices/steady/availability?status=online", "unknown-parameter")]
+    [InlineData("stats?from=2026-01-01", "unknown-parameter")]
+    [InlineData("availability?status=online&status=offline", "repeated-parameter")]
+    [InlineData("stats/presence?bucket=1h&bucket=2h", "repeated-parameter")]
+    [InlineData("devices/steady/availability?from=2026-01-01&from=2026-01-02", "repeated-parameter")]
+    [InlineData("devices?at=2026-01-01&at=2026-01-02", "repeated-parameter")]
+    public async Task A_parameter_that_would_be_ignored_is_refused(string path, string code) =>
+        await (await api.Read.GetAsync($"/api/v1/{path}")).ProblemAsync(HttpStatusCode.BadRequest, code);
 
     [Theory]
     [InlineData("availability")]

@@ -287,13 +287,13 @@ function journal() {
 function availability(day, week) {
   const [from, to] = [Date.parse(day.from), Date.parse(day.to)];
   return h('section', { class: 'panel' },
-    h('div', { class: 'bar' }, h('h2', null, 'Availability'), figures('24 h', day), figures('7 d', week)),
+    h('div', { class: 'bar' }, h('h2', null, 'Availability'), h('span', { class: 'figures' }, figures('24 h', day), figures('7 d', week))),
     timeline(day.stretches, from, to, 'The last 24 hours'),
-    h('div', { class: 'bar faint' }, h('span', null, ago(day.from)), h('span', null, 'now')));
+    h('div', { class: 'bar axis' }, h('span', null, ago(day.from)), h('span', null, 'now')));
 }
 
 function figures(name, one) {
-  return h('span', { class: 'figures', title: `Unknown for ${duration(one.unknownSeconds)}: that time is neither up nor down.` },
+  return h('span', { title: `Unknown for ${duration(one.unknownSeconds)}: that time is neither up nor down.` },
     h('span', { class: 'faint' }, `${name} `), h('b', { 'data-availability': name }, percent(one.ratio) ?? 'nothing known'),
     one.outages ? h('span', { class: 'faint' }, `, ${plural(one.outages, 'outage')}, longest ${duration(one.longestOutageSeconds)}`)
       : one.ratio === null ? null : h('span', { class: 'faint' }, ', no outage'));

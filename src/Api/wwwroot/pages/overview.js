@@ -104,7 +104,7 @@ function lastHours({ devices, from, buckets }) {
       h('h2', null, `Online in the last ${HOURS} h`),
       h('span', { class: 'faint' }, `${compact(Math.round(Math.min(...online)))} to ${compact(Math.round(Math.max(...online)))}, went offline `, h('b', { 'data-stat': 'disconnects' }, number(left)), left === 1 ? ' time' : ' times')),
     curve(online, devices, `Devices online in the last ${HOURS} hours`),
-    h('div', { class: 'bar faint' }, h('span', null, ago(from)), h('span', null, 'now')),
+    h('div', { class: 'bar axis' }, h('span', null, ago(from)), h('span', null, 'now')),
   ];
 }
 
