@@ -9,6 +9,7 @@ internal static class FleetBenchmark
     private const int WarmUp = 20;
     public const int Requests = 200;
     public const int AtOnce = 8;
+    public const int WholeLedgerRequests = 5;
     private const int CrowdRounds = 25;
     private const int FullDevices = 1_000_000;
     private const int FullMessages = 10_000_000;
@@ -85,6 +86,11 @@ internal static class FleetBenchmark
             crowd, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellation },
             async (asked, stop) => await timer.GetAsync(asked, stop));
 
+        var memoryAfterCrowd = service.Memory;
+
+        var wholeLedger = FleetQueries.OfTheWholeLedger().ToList();
+        var looked = await RoundsAsync(wholeLedger, WholeLedgerRequests);
+
         return new FleetMeasurement
         {
             FileBytes = new FileInfo(path).Length,
@@ -95,7 +101,9 @@ internal static class FleetBenchmark
             Lists = lists,
             MemoryAtStart = memoryAtStart,
             MemoryAfterQueries = memoryAfterQueries,
-            MemoryAfterCrowd = service.Memory,
+            MemoryAfterCrowd = memoryAfterCrowd,
+            WholeLedger = looked,
+            MemoryAfterWholeLedger = service.Memory,
         };
 
         async Task<IReadOnlyDictionary<FleetQuery, Timings>> RoundsAsync(List<FleetQuery> all, int rounds) =>

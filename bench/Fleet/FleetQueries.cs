@@ -34,8 +34,25 @@ internal static class FleetQueries
         yield return new("latest state of a device", () => Publisher("/state"));
         yield return new("events of a device", () => Publisher("/events"));
         yield return new("sessions of a device", () => Device("/sessions"));
+        yield return new("availability of a device, 24 h", () => Device("/availability"), DeviceLimitMs);
+        yield return new("availability of a device, 7 d, with stretches", () => Device($"/availability?stretches=true&from={Ago(TimeSpan.FromDays(7))}"), DeviceLimitMs);
+        yield return new("devices as they were a day ago", () => $"/api/v1/devices?at={Ago(TimeSpan.FromDays(1))}", ListLimitMs);
+        yield return new(
+            "devices as they were a day ago, by client id prefix", () => $"/api/v1/devices?at={Ago(TimeSpan.FromDays(1))}&clientId={Escape(sample.Any(sample.ClientIds)[..^3] + "*")}", ListLimitMs);
+        yield return new("availability of the devices of a username", () => $"/api/v1/availability?username={Escape(sample.Any(sample.Usernames))}");
         yield return new("stats", () => "/api/v1/stats");
     }
+
+    /// <summary>What looks at the ledger of every device.</summary>
+    public static IEnumerable<FleetQuery> OfTheWholeLedger()
+    {
+        yield return new("availability of all devices, 24 h", () => "/api/v1/availability");
+        yield return new("availability of all devices, 7 d", () => $"/api/v1/availability?from={Ago(TimeSpan.FromDays(7))}");
+        yield return new("presence in the last 6 h, buckets of 5 min", () => $"/api/v1/stats/presence?bucket=5m&from={Ago(TimeSpan.FromHours(6))}");
+        yield return new("presence in the last 30 d, buckets of 1 h", () => $"/api/v1/stats/presence?bucket=1h&from={Ago(TimeSpan.FromDays(30))}");
+    }
+
+    private static string Ago(TimeSpan time) => Escape((TimeProvider.System.GetUtcNow() - time).ToString("O"));
 
     private static string Escape(string text) => Uri.EscapeDataString(text);
 }

@@ -14,6 +14,8 @@ internal sealed record FleetMeasurement
     public required Memory MemoryAtStart { get; init; }
     public required Memory MemoryAfterQueries { get; init; }
     public required Memory MemoryAfterCrowd { get; init; }
+    public required IReadOnlyDictionary<FleetQuery, Timings> WholeLedger { get; init; }
+    public required Memory MemoryAfterWholeLedger { get; init; }
 }
 
 /// <summary>The section "A million devices".</summary>
@@ -42,6 +44,9 @@ internal static class FleetReport
             return $"{query.Name} | {Ms(first?.First)} | {Ms(first?.P50)} | {Ms(times.P50)} | {Ms(times.P95)} | {Ms(times.Max)} | {limit}";
         }));
 
+        report.Say($"Questions that look at the ledger of every device ({sample.Sessions:N0} sessions), {FleetBenchmark.WholeLedgerRequests} of each, in seconds.");
+        report.Table("query | p50 | max", found.WholeLedger.Select(row => $"{row.Key.Name} | {row.Value.P50 / 1_000:0.00} | {row.Value.Max / 1_000:0.00}"));
+
         string Depth(DeepList list)
         {
             var ratio = found.Warm[list.Deep].P50 / found.Warm[list.First].P50;
@@ -56,6 +61,7 @@ internal static class FleetReport
             Held("after the start", found.MemoryAtStart),
             Held("after these queries", found.MemoryAfterQueries),
             Held($"after them again, {FleetBenchmark.AtOnce} at a time", found.MemoryAfterCrowd),
+            Held("after the questions to the whole ledger", found.MemoryAfterWholeLedger),
         ]);
     }
 

@@ -14,6 +14,7 @@ internal sealed class FleetSample
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ConnectionString);
         connection.Open();
         Devices = connection.ExecuteScalar<long>("SELECT count(*) FROM devices");
+        Sessions = connection.ExecuteScalar<long>("SELECT count(*) FROM sessions");
         Messages = connection.ExecuteScalar<long>("SELECT coalesce(max(message_no), 0) FROM messages");
         Online = connection.ExecuteScalar<long>("SELECT count(*) FROM devices WHERE status = 1");
         var newest = connection.ExecuteScalar<long>("SELECT max(client_no) FROM devices");
@@ -28,6 +29,7 @@ internal sealed class FleetSample
     }
 
     public long Devices { get; }
+    public long Sessions { get; }
     public long Messages { get; }
     public long Online { get; }
     public string[] ClientIds { get; }

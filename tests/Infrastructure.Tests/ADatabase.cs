@@ -31,15 +31,15 @@ internal sealed class ADatabase : IDisposable
         string clientId, int status = 1, int confidence = 0, string? username = null, string? name = null, string tags = "{}", long? interval = null,
         DateTimeOffset? firstSeen = null, DateTimeOffset? lastSeen = null, DateTimeOffset? lastMessage = null, DateTimeOffset? connected = null,
         string? node = null, string? ip = null, string? peer = null, string? reason = null, DateTimeOffset? flappingUntil = null,
-        int subscriptions = 0, long published = 0, long version = 1)
+        int subscriptions = 0, long published = 0, long version = 1, DateTimeOffset? since = null, string evidence = "session")
     {
         var no = ++number;
         writer.Execute(
             """
             INSERT INTO clients VALUES (@no, @clientId);
-            INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, evidence, last_reason,
+            INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence, last_reason,
               flapping_until, session_count, subscription_count, node, connected_at, peer, ip, protocol, protocol_version, clean_start)
-            VALUES (@no, @clientId, @username, @name, @tags, @interval, @firstSeen, @status, @confidence, 'session', @reason,
+            VALUES (@no, @clientId, @username, @name, @tags, @interval, @firstSeen, @status, @confidence, @since, @evidence, @reason,
               @flappingUntil, 1, @subscriptions, @node, @connected, @peer, @ip, 'MQTT', '5', 1);
             INSERT INTO device_activity (client_no, last_seen_at, last_message_at, published, delivered, dropped, version, status)
             VALUES (@no, @lastSeen, @lastMessage, @published, 0, 0, @version, @status)
@@ -66,19 +66,22 @@ internal sealed class ADatabase : IDisposable
                 lastMessage,
                 published,
                 version,
+                since,
+                evidence,
             });
         return no;
     }
 
     public void Session(
         long device, DateTimeOffset connected, DateTimeOffset? end = null, string node = "n1", string? peer = null, string? username = null, string? ip = null,
-        string? reason = null, string? endedBy = null, bool opened = true, long publishedStart = 0, long? publishedEnd = null) => writer.Execute(
+        string? reason = null, string? endedBy = null, bool opened = true, long publishedStart = 0, long? publishedEnd = null,
+        DateTimeOffset? aliveUntil = null, string? rawReason = null) => writer.Execute(
         """
-        INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, end_at, end_reason, ended_by,
+        INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, end_at, end_reason, end_raw, ended_by, alive_until,
           published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end)
-        VALUES (@device, @node, @connected, @peer, @opened, 0, @username, @ip, @end, @reason, @endedBy, @publishedStart, 0, 0, @publishedEnd, @publishedEnd, @publishedEnd)
+        VALUES (@device, @node, @connected, @peer, @opened, 0, @username, @ip, @end, @reason, @rawReason, @endedBy, @aliveUntil, @publishedStart, 0, 0, @publishedEnd, @publishedEnd, @publishedEnd)
         """,
-        new { device, node, connected, peer, opened, username, ip, end, reason, endedBy, publishedStart, publishedEnd });
+        new { device, node, connected, peer, opened, username, ip, end, reason, endedBy, publishedStart, publishedEnd, aliveUntil, rawReason });
 
     public void Farewell(long device, DateTimeOffset at, string? node = "n1", string? peer = null, string reason = "other", int kind = 0, bool matched = false) => writer.Execute(
         "INSERT INTO farewells (client_no, kind, node, peer, at, reason, matched) VALUES (@device, @kind, @node, @peer, @at, @reason, @matched)",

@@ -2,6 +2,7 @@ using System.Text.Json;
 using AutoMapper;
 using WebhookService.Api.Sessions;
 using WebhookService.Application.Devices;
+using WebhookService.Application.History;
 using WebhookService.Application.Sessions;
 
 namespace WebhookService.Api.Devices;
@@ -24,6 +25,13 @@ internal sealed class DeviceMaps : Profile
         CreateMap<DeviceView, CurrentSessionResponse>().ForMember(session => session.Id, map => map.MapFrom(view => view.SessionId));
         CreateMap<DeviceView, DeviceCountersResponse>().ForMember(counters => counters.Sessions, map => map.MapFrom(view => view.SessionCount));
         CreateMap<DeviceView, DeviceStateResponse>();
+
+        CreateMap<DeviceViewAt, DeviceResponseAt>()
+            .ForMember(device => device.Tags, map => map.MapFrom(view => TagsOf(view.Tags)))
+            .ForMember(device => device.Connectivity, map => map.MapFrom(view => view))
+            .ForMember(device => device.Session, map => map.MapFrom(view => view.SessionId == null ? null : view));
+        CreateMap<DeviceViewAt, ConnectivityResponseAt>();
+        CreateMap<DeviceViewAt, CurrentSessionResponse>().ForMember(session => session.Id, map => map.MapFrom(view => view.SessionId));
 
         CreateMap<SessionView, SessionResponse>().ForMember(session => session.Counters, map => map.MapFrom(view => view));
         CreateMap<SessionView, SessionCountersResponse>();

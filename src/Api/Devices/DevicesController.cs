@@ -5,10 +5,12 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Errors;
+using WebhookService.Api.History;
 using WebhookService.Api.Lists;
 using WebhookService.Api.Security;
 using WebhookService.Api.Sessions;
 using WebhookService.Application.Devices;
+using WebhookService.Application.History;
 using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 
@@ -18,17 +20,20 @@ namespace WebhookService.Api.Devices;
 [ApiController]
 [Route("api/v1/devices")]
 [Authorize(Policy = Policies.Read)]
-public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptions<JsonOptions> json) : ControllerBase
+public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptions<JsonOptions> json, TimeProvider time) : ControllerBase
 {
     private const int MaxBatch = 1000;
 
-    /// <summary>Lists devices. Filters combine; `tag.&lt;name&gt;=value` filters by a tag.</summary>
+    /// <summary>Lists devices, with `at` as they were at a past time. Filters combine; `tag.&lt;name&gt;=value` filters by a tag.</summary>
     [HttpGet]
-    [AlsoTakesQuery(DevicesQuery.TagPrefix + "*")]
-    public ListResult<DeviceResponse> List([FromQuery] DevicesQuery query)
+    [AlsoTakesQuery(DeviceFilterQuery.TagPrefix + "*")]
+    [ProducesResponseType<ListResponse<DeviceResponse>>(StatusCodes.Status200OK, ListForms.Json, ListForms.NdJson, ListForms.Csv)]
+    public IActionResult List([FromQuery] DeviceFilterQuery filters, [FromQuery] DevicesQuery query)
     {
-        var (filter, sort, count) = (query.ToFilter(Request.Query), query.ToSort(), query.ToCount());
-        return new(query, async (page, cancellation) => (await mediator.Send(new ListDevices(filter, sort, page, count), cancellation)).Select(mapper.Map<DeviceResponse>));
+        if (query.At is { } at) return ListAt(at, filters, query);
+        var (filter, sort, count) = (filters.ToFilter(Request.Query), query.ToSort(), query.ToCount());
+        return new ListResult<DeviceResponse>(
+            query, async (page, cancellation) => (await mediator.Send(new ListDevices(filter, sort, page, count), cancellation)).Select(mapper.Map<DeviceResponse>));
     }
 
     /// <summary>One device. Its ETag changes with it; `If-None-Match` saves the transfer of what is known.</summary>
@@ -39,6 +44,16 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
     {
         var client = new ClientId(clientId);
         return Shown(await mediator.Send(new GetDevice(client), cancellation) ?? throw KnownDevice.Unknown(client));
+    }
+
+    /// <summary>How long the device was online, offline and unknown, and its outages: in the last 24 hours, or from when to when is asked.</summary>
+    [HttpGet("{clientId}/availability")]
+    public async Task<DeviceAvailabilityView> Availability([ClientIdFromPath] string clientId, [FromQuery] AvailabilityQuery query, CancellationToken cancellation)
+    {
+        RepeatedQuery.Refuse(Request.Query);
+        var client = new ClientId(clientId);
+        Response.Headers.CacheControl = "no-store";
+        return await mediator.Send(new GetAvailability(client, query.ToSpan(time.GetUtcNow()), query.Stretches is true), cancellation) ?? throw KnownDevice.Unknown(client);
     }
 
     /// <summary>The device's connections, newest first.</summary>
@@ -113,6 +128,16 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
             if (forgotten is Forgotten.Completely) return NoContent();
         }
         throw DeviceTag.HasChanged();
+    }
+
+    private ListResult<DeviceResponseAt> ListAt(DateTimeOffset at, DeviceFilterQuery filters, DevicesQuery query)
+    {
+        var filter = filters.ToFilterAt(Request.Query);
+        DeviceFilterQuery.Refuse("count", query.Count);
+        if (query.Sort is not "clientId") DeviceFilterQuery.Refuse("sort", query.Sort);
+        if (at > time.GetUtcNow())
+            throw ApiException.BadRequest("invalid-value", "'at' lies ahead: nobody knows yet how the devices will be.", "at", "Take a time that is past.");
+        return new(query, async (page, cancellation) => (await mediator.Send(new ListDevicesAt(at.ToWholeMs(), filter, page), cancellation)).Select(mapper.Map<DeviceResponseAt>));
     }
 
     private IActionResult Shown(DeviceView device)

@@ -1,66 +1,23 @@
 using WebhookService.Api.Errors;
 using WebhookService.Api.Lists;
-using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
-using WebhookService.Domain.Devices;
-using WebhookService.Domain.Sessions;
 
 namespace WebhookService.Api.Devices;
 
-/// <summary>The filters of a list of devices: what is given must hold. Lists with commas take any of their values.</summary>
+/// <summary>What a list of devices takes beside its filters.</summary>
 public sealed class DevicesQuery : ListQuery
 {
-    public const string TagPrefix = "tag.";
-
-    /// <summary>`online`, `offline`, `unknown`.</summary>
-    public string? Status { get; init; }
-
-    /// <summary>`confirmed`, `inferred`, `stale`.</summary>
-    public string? Confidence { get; init; }
-
-    /// <summary>`active`, `silent`, `never`.</summary>
-    public string? Activity { get; init; }
-
-    /// <summary>A client id, or the beginning of one with `*` behind it. `\*` is an asterisk of the id itself.</summary>
-    public string? ClientId { get; init; }
-    public string? Username { get; init; }
-
-    /// <summary>The broker node of the live session or the last one.</summary>
-    public string? Node { get; init; }
-    public string? Ip { get; init; }
-
-    /// <summary>Why the last connection ended: `keepalive-timeout`, …</summary>
-    public string? Reason { get; init; }
-    public DateTimeOffset? LastSeenAfter { get; init; }
-    public DateTimeOffset? LastSeenBefore { get; init; }
-    public bool? Flapping { get; init; }
-
-    /// <summary>A part of the client id, the name or the username, in any case.</summary>
-    public string? Q { get; init; }
+    /// <summary>
+    /// The devices as they were at this past time. What has no history (activity, counters, …) is left out, its filters and orders are refused;
+    /// name and tags are those of now.
+    /// </summary>
+    public DateTimeOffset? At { get; init; }
 
     /// <summary>`clientId`, `lastSeenAt`, `connectedAt`, `firstSeenAt`, `name` or `username`; with `-` before it, descending.</summary>
     public string? Sort { get; init; }
 
     /// <summary>`exact` adds `count`, the number of all devices that pass the filters.</summary>
     public string? Count { get; init; }
-
-    internal DeviceFilter ToFilter(IQueryCollection query) => new()
-    {
-        Status = WordList.Read<ConnectivityStatus>(Status, "status"),
-        Confidence = WordList.Read<Confidence>(Confidence, "confidence"),
-        Activity = WordList.Read<ActivityStatus>(Activity, "activity"),
-        ClientId = ClientId is null ? null : ClientIdPattern.Parse(ClientId),
-        Username = Username,
-        Node = Node,
-        Ip = Ip,
-        Reason = WordList.Read<DisconnectReason>(Reason, "reason"),
-        Tags = query.Where(given => given.Key.StartsWith(TagPrefix, StringComparison.OrdinalIgnoreCase))
-            .ToDictionary(given => given.Key[TagPrefix.Length..], given => given.Value.ToString()),
-        LastSeenAfter = LastSeenAfter,
-        LastSeenBefore = LastSeenBefore,
-        Flapping = Flapping,
-        Text = Q,
-    };
 
     internal DeviceSort ToSort()
     {

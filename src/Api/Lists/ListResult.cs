@@ -35,8 +35,7 @@ public sealed class ListResult<T>(ListQuery query, Func<PageRequest, Cancellatio
     public async Task ExecuteResultAsync(ActionContext context)
     {
         var http = context.HttpContext;
-        if (http.Request.Query.FirstOrDefault(given => given.Value.Count > 1).Key is { } twice)
-            throw ApiException.BadRequest("repeated-parameter", $"'{twice}' is given more than once.", twice, "Give it once; where several values are taken, put commas between them.");
+        RepeatedQuery.Refuse(http.Request.Query);
 
         var form = ListForms.Accepted(http.Request) ?? throw new ApiException(Problem.ForStatus(http, StatusCodes.Status406NotAcceptable) with
         {

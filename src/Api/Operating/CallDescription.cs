@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.OpenApi;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
 using Microsoft.OpenApi;
+using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Lists;
 using WebhookService.Api.Security;
@@ -17,6 +18,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
 {
     private const string ProblemSchema = "Problem";
     private const string OneDevice = "api/v1/devices/{clientId}";
+    private const string AllDevices = "api/v1/devices";
 
     public Task TransformAsync(OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
@@ -33,7 +35,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
         return Task.CompletedTask;
     }
 
-    public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    public async Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         var call = context.Description;
         var metadata = call.ActionDescriptor.EndpointMetadata;
@@ -58,6 +60,12 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
             foreach (var streamed in answer.Content?.Where(type => type.Key is ListForms.NdJson or ListForms.Csv) ?? [])
                 streamed.Value.Schema = null; // items, one a line: not the page that the JSON form is
 
+        if (call.RelativePath == AllDevices && operation.Responses["200"].Content?[ListForms.Json] is { } list)
+        {
+            var past = await context.GetOrCreateSchemaAsync(typeof(ListResponse<DeviceResponseAt>), cancellationToken: cancellationToken);
+            list.Schema = new OpenApiSchema { Description = "The second with `at`.", OneOf = [list.Schema!, past] };
+        }
+
         var scope = ApiDescription.ScopeOf(metadata);
         Refused(400, true);
         Refused(401, scope is not null);
@@ -68,7 +76,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
         Refused(415, operation.RequestBody is not null);
         Refused(428, takesIfMatch && isPatch);
         Refused(429, scope is Scopes.Ingest or Scopes.Manage); // what goes through the writer
-        return Task.CompletedTask;
+        return;
 
         void Refused(int status, bool applies)
         {

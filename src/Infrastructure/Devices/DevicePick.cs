@@ -83,9 +83,21 @@ internal sealed class DevicePick
         return connection.ExecuteScalar<long>($"SELECT count(*) FROM devices d {join} {Where(where)}", parameters);
     }
 
+    /// <summary>All devices that pass the filters, in no order: tables, with `d` the devices, and conditions for the statement of somebody else.</summary>
+    public (string Tables, string Where) Passing(SqliteConnection connection)
+    {
+        Prepare(connection);
+        var where = terms.Select(term => term == driver || term.Column is "d.client_id" ? term.Sql() : term.Tried()).ToList();
+        if (filter.Status.Count > 0) where.Add($"+d.status IN ({Statuses})");
+        return (terms.Exists(term => term.Activity) ? "devices d CROSS JOIN device_activity a ON a.client_no = d.client_no" : "devices d", Where(where));
+    }
+
     /// <summary>The cursor of the page after the one that ends with this device.</summary>
     public string CursorAfter(long number, DeviceView device) =>
         Cursor.Of(new Place(SortName, order.Value(device), order.TieIsNumber ? number.ToString(CultureInfo.InvariantCulture) : device.ClientId));
+
+    /// <summary>The same in the order of client ids.</summary>
+    public static string CursorAfter(string clientId) => Cursor.Of(new Place(nameof(DeviceSortKey.ClientId), clientId, clientId));
 
     /// <summary>The statements that give the page one after the other: rows with a key, then rows without.</summary>
     internal IEnumerable<string> Parts()

@@ -144,6 +144,28 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
     }
 
     [BrowserFact]
+    public async Task A_device_shows_its_last_day_and_the_fleet_its_last_hours()
+    {
+        var hour = 3_600_000;
+        await SendAsync(Connected("pump-1", now - (4 * hour)), Disconnected("pump-1", "keepalive_timeout", now - (4 * hour), now - (3 * hour)), Connected("pump-1", now - (2 * hour)), Connected("pump-2"));
+        await using var visit = await chromium.VisitAsync(api);
+        var strip = visit.Page.GetByRole(AriaRole.Img, new() { Name = "The last 24 hours" });
+
+        await visit.SignInAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Img, new() { Name = "Devices online in the last 12 hours" })).ToBeVisibleAsync();
+        await Expect(visit.Page.Locator("[data-stat=disconnects]")).ToHaveTextAsync("1");
+        await visit.GoToAsync("#/devices/pump-1");
+        await Expect(visit.Page.Locator("[data-availability='24 h']")).ToHaveTextAsync("75.0 %");
+        await Expect(visit.Page.Locator(".strip")).ToContainTextAsync("1 outage, longest 1 h");
+        await Expect(strip.Locator("rect.online")).ToHaveCountAsync(2);
+        await Expect(strip.Locator("rect.offline title")).ToHaveTextAsync("offline (keepalive timeout) for 1 h");
+        await visit.GoToAsync("#/devices/pump-2");
+        await Expect(visit.Page.Locator("[data-availability='7 d']")).ToHaveTextAsync("100 %");
+
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
     public async Task The_list_filters_sorts_and_pages()
     {
         await SendAsync([.. Enumerable.Range(0, 60).Select(number => Connected($"dev-{number:000}"))]);
@@ -360,7 +382,7 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
     private async Task RefusedAsync(string body, string path = "/webhook/emqx") =>
         Assert.False((await api.Ingest.PostAsync(path, new StringContent(body, new MediaTypeHeaderValue("application/json")))).IsSuccessStatusCode);
 
-    private object Connected(string clientid) => new
+    private object Connected(string clientid, long? at = null) => new
     {
         @event = "client.connected",
         clientid,
@@ -371,18 +393,18 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
         keepalive = 60,
         clean_start = true,
         expiry_interval = 0,
-        connected_at = now,
+        connected_at = at ?? now,
     };
 
-    private object Disconnected(string clientid, string reason) => new
+    private object Disconnected(string clientid, string reason, long? since = null, long? at = null) => new
     {
         @event = "client.disconnected",
         clientid,
         node = "emqx@127.0.0.1",
         peername = "10.0.0.1:50000",
         reason,
-        connected_at = now,
-        disconnected_at = now + 1000,
+        connected_at = since ?? now,
+        disconnected_at = at ?? (now + 1000),
     };
 
     private object Published(string clientid, string topic, string payload) => new

@@ -25,6 +25,14 @@ export function bytes(count) {
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
 
+/** A share as people say it; never 100 % while something is missing. */
+export function percent(share) {
+  if (share === null || share === undefined) return null;
+  const digits = share > 0.99 && share < 1 ? 3 : 1;
+  const text = (Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits);
+  return `${share === 1 ? '100' : text} %`;
+}
+
 /** Seconds in the two units that matter: "3 h 20 min". */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return null;

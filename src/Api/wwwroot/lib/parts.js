@@ -1,6 +1,6 @@
 // What several pages show alike.
 import { h, s, show, say } from './dom.js';
-import { ago, bytes, none, words } from './format.js';
+import { ago, bytes, duration, none, words } from './format.js';
 
 export const deviceLink = (clientId, attributes) =>
   h('a', { class: 'id', href: `#/devices/${encodeURIComponent(clientId)}`, ...attributes }, h('bdi', null, clientId));
@@ -172,6 +172,29 @@ export function sparkline(values, label) {
   const points = values.map((value, i) => `${(i / Math.max(values.length - 1, 1) * width).toFixed(1)},${(height - 2 - value / top * (height - 4)).toFixed(1)}`);
   return s('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
     values.length > 1 ? s('polyline', { points: points.join(' '), 'vector-effect': 'non-scaling-stroke' }) : null);
+}
+
+/** Time as a line: each stretch in the look of its state. Blank is what nobody knows. */
+export function timeline(stretches, from, to, label) {
+  const [width, height] = [1000, 18];
+  const x = at => (Date.parse(at) - from) / (to - from) * width;
+  return s('svg', { class: 'timeline', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
+    s('rect', { class: 'ground', width, height }),
+    stretches.filter(one => one.status !== 'unknown').map(one => s('rect', {
+      class: one.status === 'online' && one.confidence !== 'confirmed' ? 'unsure' : one.status,
+      x: x(one.from).toFixed(2), width: Math.max(x(one.to) - x(one.from), 1.5).toFixed(2), height: one.status === 'offline' ? height / 3 : height,
+      y: one.status === 'offline' ? height / 3 * 2 : 0,
+    }, s('title', null, `${one.status}${one.reason ? ` (${words(one.reason)})` : ''} for ${duration((Date.parse(one.to) - Date.parse(one.from)) / 1000)}`))));
+}
+
+/** How many were online, bucket by bucket: a curve over its area. */
+export function curve(values, top, label) {
+  const [width, height] = [1000, 90];
+  const step = width / Math.max(values.length - 1, 1);
+  const points = values.map((value, i) => `${(i * step).toFixed(1)},${(height - 2 - value / Math.max(top, 1) * (height - 6)).toFixed(1)}`);
+  return s('svg', { class: 'curve', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
+    s('polygon', { points: `0,${height} ${points.join(' ')} ${width},${height}` }),
+    s('polyline', { points: points.join(' '), 'vector-effect': 'non-scaling-stroke' }));
 }
 
 const sentences = {

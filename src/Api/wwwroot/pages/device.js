@@ -1,13 +1,14 @@
 import { ask, devicePath, get, isDots } from '../lib/api.js';
-import { h, reconcile, s, say, show } from '../lib/dom.js';
-import { ago, capital, duration, moment, none, number, plural, since, words } from '../lib/format.js';
-import { activity, connectivity, empty, fact, glimpse, journalEntry, payload, problem, sure, table } from '../lib/parts.js';
+import { h, reconcile, say, show } from '../lib/dom.js';
+import { ago, capital, duration, moment, none, number, percent, plural, since, words } from '../lib/format.js';
+import { activity, connectivity, empty, fact, glimpse, journalEntry, payload, problem, sure, table, timeline } from '../lib/parts.js';
 import { messageTable, messageLine } from './messages.js';
 
 const EVIDENCE = {
   session: 'A session that began and has not ended.',
   'session-end': 'The end of its last session was reported.',
   takeover: 'Its session was taken over; the successor was not reported yet.',
+  'broker-list': 'The broker was asked, and its own list says so.',
   'sign-of-life': 'It did what only a connected client can do, though no session is known.',
   none: 'Nothing was reported that would tell.',
 };
@@ -34,7 +35,7 @@ export function view(root, { argument: clientId, signal, heading, every }) {
     section('Latest state by topic', 'Nothing published yet: the newest payload of each topic will stand here.',
       latest(), () => devicePath(clientId, '/state'), 5000),
     section('Messages', 'No message from this device is kept.', messageList(), () => devicePath(clientId, '/messages'), 5000),
-    section('Sessions', 'No session is known.', ledger(items => show(strip, timeline(items, device))), () => devicePath(clientId, '/sessions'), 10000),
+    section('Sessions', 'No session is known.', ledger(), () => devicePath(clientId, '/sessions'), 10000),
     section('Subscriptions', 'It subscribes to nothing now.', subscriptions(), () => devicePath(clientId, '/subscriptions'), 10000),
     section('Journal', 'Nothing happened yet.', journal(), () => devicePath(clientId, '/events'), 5000),
   ];
@@ -58,7 +59,17 @@ export function view(root, { argument: clientId, signal, heading, every }) {
     show(session, h('h2', null, device.connectivity.status === 'online' ? 'Session' : 'Last session'),
       device.session ? facts(sessionFacts(device.session)) : h('p', { class: 'faint' }, 'No session is known.'));
   });
-  if (reached) for (const one of sections) one.start(every, signal);
+  if (reached) {
+    every(30000, async () => {
+      const week = new Date(Date.now() - 7 * 86_400_000).toISOString();
+      const [day, days] = await Promise.all([
+        get(devicePath(clientId, '/availability'), { stretches: true }, signal),
+        get(devicePath(clientId, '/availability'), { from: week }, signal),
+      ]);
+      show(strip, availability(day, days));
+    });
+    for (const one of sections) one.start(every, signal);
+  }
 
   async function read() {
     if (!reached) {
@@ -234,25 +245,22 @@ function messageList() {
   return { element, fill: items => reconcile(body, items, item => item.id, item => messageLine(item, row, { withDevice: false })) };
 }
 
-function ledger(seen) {
+function ledger() {
   const { element, body, row } = table('Sessions', [
     { name: 'Began' }, { name: 'Ended' }, { name: 'Lasted', number: true }, { name: 'Reason' }, { name: 'Known by' }, { name: 'Node' }, { name: 'Address' },
     { name: 'Messages', number: true },
   ]);
   return {
     element,
-    fill: items => {
-      seen(items);
-      reconcile(body, items, item => item.id, item => row(
-        item.connectedAt ? moment(item.connectedAt) : none('not reported'),
-        item.endedAt ? moment(item.endedAt) : h('span', { class: 'state' }, h('span', { class: 'dot online', 'aria-hidden': 'true' }), 'lasts'),
-        duration(item.durationSeconds) ?? none(),
-        item.reason ? h('span', { title: item.rawReason }, words(item.reason)) : none(),
-        item.endedBy ? h('span', { class: item.endedBy === 'event' ? 'soft' : 'tag warn' }, ENDED_BY[item.endedBy] ?? words(item.endedBy)) : none(),
-        item.node ?? none(),
-        item.ip ? h('bdi', null, item.port ? `${item.ip}:${item.port}` : item.ip) : none(),
-        traffic(item.counters ?? item)));
-    },
+    fill: items => reconcile(body, items, item => item.id, item => row(
+      item.connectedAt ? moment(item.connectedAt) : none('not reported'),
+      item.endedAt ? moment(item.endedAt) : h('span', { class: 'state' }, h('span', { class: 'dot online', 'aria-hidden': 'true' }), 'lasts'),
+      duration(item.durationSeconds) ?? none(),
+      item.reason ? h('span', { title: item.rawReason }, words(item.reason)) : none(),
+      item.endedBy ? h('span', { class: item.endedBy === 'event' ? 'soft' : 'tag warn' }, ENDED_BY[item.endedBy] ?? words(item.endedBy)) : none(),
+      item.node ?? none(),
+      item.ip ? h('bdi', null, item.port ? `${item.ip}:${item.port}` : item.ip) : none(),
+      traffic(item.counters ?? item))),
   };
 }
 
@@ -276,26 +284,18 @@ function journal() {
   return { element, fill: items => reconcile(element, items, item => item.seq, item => journalEntry(item, { withDevice: false })) };
 }
 
-/** The last day (or as long as the device is known) as the ledger tells it: drawn is what is known, blank is the rest. */
-function timeline(sessions, device) {
-  if (sessions.length === 0) return null;
-  const now = Date.now();
-  const known = sessions.filter(one => one.connectedAt).map(one => Date.parse(one.connectedAt));
-  if (known.length === 0) return null;
-  const first = Math.min(...known);
-  const from = Math.max(now - 86_400_000, Math.min(first, now - 600_000));
-  const [width, height] = [1000, 18];
-  const x = at => (Math.max(at, from) - from) / (now - from) * width;
-  const spans = sessions.filter(one => one.connectedAt && Date.parse(one.endedAt ?? new Date().toISOString()) > from);
-  const unsure = device && device.connectivity.status === 'online' && device.connectivity.confidence !== 'confirmed';
-  const label = `Connections in the last ${now - from >= 86_400_000 ? '24 h' : duration((now - from) / 1000)}`;
+/** The last day as a line, and what it and the last week come to. */
+function availability(day, week) {
+  const [from, to] = [Date.parse(day.from), Date.parse(day.to)];
   return h('section', { class: 'panel' },
-    h('div', { class: 'bar' }, h('h2', null, label), h('span', { class: 'faint' }, plural(spans.length, 'connection'))),
-    s('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
-      s('rect', { class: 'ground', width, height }),
-      spans.map(one => {
-        const [left, right] = [x(Date.parse(one.connectedAt)), x(one.endedAt ? Date.parse(one.endedAt) : now)];
-        return s('rect', { class: one.endedAt || !unsure ? 'known' : 'unsure', x: left, width: Math.max(right - left, 2), height });
-      })),
-    h('div', { class: 'bar faint' }, h('span', null, ago(new Date(from).toISOString())), h('span', null, 'now')));
+    h('div', { class: 'bar' }, h('h2', null, 'Availability'), h('span', { class: 'figures' }, figures('24 h', day), figures('7 d', week))),
+    timeline(day.stretches, from, to, 'The last 24 hours'),
+    h('div', { class: 'bar axis' }, h('span', null, ago(day.from)), h('span', null, 'now')));
+}
+
+function figures(name, one) {
+  return h('span', { title: `Unknown for ${duration(one.unknownSeconds)}: that time is neither up nor down.` },
+    h('span', { class: 'faint' }, `${name} `), h('b', { 'data-availability': name }, percent(one.ratio) ?? 'nothing known'),
+    one.outages ? h('span', { class: 'faint' }, `, ${plural(one.outages, 'outage')}, longest ${duration(one.longestOutageSeconds)}`)
+      : one.ratio === null ? null : h('span', { class: 'faint' }, ', no outage'));
 }

@@ -1,11 +1,12 @@
 import { get } from '../lib/api.js';
 import { h, reconcile, show } from '../lib/dom.js';
-import { bytes, compact, number, plural, rate, since } from '../lib/format.js';
-import { connectivity, deviceLink, empty, journalEntry, sparkline } from '../lib/parts.js';
+import { ago, bytes, compact, number, plural, rate, since } from '../lib/format.js';
+import { connectivity, curve, deviceLink, empty, journalEntry, sparkline } from '../lib/parts.js';
 import { guide } from './setup.js';
 
 const STATES = ['online', 'offline', 'unknown'];
 const RECENT = 12;
+const HOURS = 12;
 const LOOK_BACK = 400; // entries of the journal, of which messages are most
 
 export const title = () => 'Overview';
@@ -18,7 +19,8 @@ export function view(root, { signal, onStats, every }) {
   const doubtful = h('section', { class: 'panel' }, h('h2', null, 'Worth a look'), doubts);
   const recent = h('section', { class: 'panel' },
     h('div', { class: 'bar' }, h('h2', null, 'Came and went'), h('a', { href: '#/events' }, 'All events')), happened);
-  const filled = h('div', { class: 'stack' }, fleet, tiles, h('div', { class: 'columns' }, recent, doubtful));
+  const past = h('section', { class: 'panel', 'aria-label': 'Online in the last hours', hidden: true });
+  const filled = h('div', { class: 'stack' }, fleet, past, tiles, h('div', { class: 'columns' }, recent, doubtful));
   const lists = [];
   let state = null;
 
@@ -45,6 +47,14 @@ export function view(root, { signal, onStats, every }) {
     reconcile(doubts, all.length ? all : ['calm'], device => device.clientId ?? device, device => (device === 'calm'
       ? h('li', { class: 'faint' }, 'Nothing: every state is confirmed, and nobody flaps.')
       : h('li', null, deviceLink(device.clientId), h('span', { class: 'spread' }), connectivity(device.connectivity), ' ', since(device.connectivity.since))));
+  }));
+
+  // It looks at the ledger of every device, so not often.
+  lists.push(every(120_000, async () => {
+    if (state !== 'filled') return;
+    const from = new Date(Date.now() - HOURS * 3_600_000).toISOString();
+    show(past, lastHours(await get('stats/presence', { from, bucket: '5m' }, signal)));
+    past.hidden = false;
   }));
 
   let newest = [];
@@ -83,6 +93,18 @@ function presence(devices) {
         h('span', { class: `dot ${state}`, 'aria-hidden': 'true' }), h('span', null, state),
         h('b', { 'data-stat': `${state}-count` }, number(devices[state])),
         h('span', { class: 'faint' }, `${Math.round(share(devices[state]))} %`))))),
+  ];
+}
+
+function lastHours({ devices, from, buckets }) {
+  const online = buckets.map(bucket => bucket.online);
+  const left = buckets.reduce((sum, bucket) => sum + bucket.disconnects, 0);
+  return [
+    h('div', { class: 'bar' },
+      h('h2', null, `Online in the last ${HOURS} h`),
+      h('span', { class: 'faint' }, `${compact(Math.round(Math.min(...online)))} to ${compact(Math.round(Math.max(...online)))}, went offline `, h('b', { 'data-stat': 'disconnects' }, number(left)), left === 1 ? ' time' : ' times')),
+    curve(online, devices, `Devices online in the last ${HOURS} hours`),
+    h('div', { class: 'bar axis' }, h('span', null, ago(from)), h('span', null, 'now')),
   ];
 }
 
