@@ -1,0 +1,33 @@
+using WebhookService.Application.Common;
+using WebhookService.Domain;
+
+namespace WebhookService.Application.Consumers;
+
+/// <summary>A consumer tells how far it came.</summary>
+public sealed record SaveConsumerProgress(ConsumerProgress Progress) : ICommand;
+
+/// <summary>Takes a dead letter back into the queue of its client.</summary>
+/// <returns>The event's sequence number; null if there is no such dead letter.</returns>
+public sealed record RedeliverDeadLetter(string Consumer, long Id, DateTimeOffset Now) : ICommand<long?>;
+
+/// <summary>Throws a dead letter away.</summary>
+/// <returns>False if there is no such dead letter.</returns>
+public sealed record DropDeadLetter(string Consumer, long Id) : ICommand<bool>;
+
+internal sealed class ConsumerCommandHandler(IConsumerStore store) :
+    ICommandHandler<SaveConsumerProgress>,
+    ICommandHandler<RedeliverDeadLetter, long?>,
+    ICommandHandler<DropDeadLetter, bool>
+{
+    public async Task<Outcome> Handle(SaveConsumerProgress command, CancellationToken cancellationToken)
+    {
+        await store.SaveAsync(command.Progress, cancellationToken);
+        return Outcome.Applied;
+    }
+
+    public async Task<long?> Handle(RedeliverDeadLetter command, CancellationToken cancellationToken) =>
+        await store.RedeliverAsync(command.Consumer, command.Id, command.Now, cancellationToken);
+
+    public async Task<bool> Handle(DropDeadLetter command, CancellationToken cancellationToken) =>
+        await store.DropDeadLetterAsync(command.Consumer, command.Id, cancellationToken);
+}
