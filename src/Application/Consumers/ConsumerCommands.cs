@@ -7,8 +7,8 @@ namespace WebhookService.Application.Consumers;
 public sealed record SaveConsumerProgress(ConsumerProgress Progress) : ICommand;
 
 /// <summary>Takes a dead letter back into the queue of its client.</summary>
-/// <returns>The event's sequence number; null if there is no such dead letter.</returns>
-public sealed record RedeliverDeadLetter(string Consumer, long Id, DateTimeOffset Now) : ICommand<long?>;
+/// <returns>The event as it waits now; null if there is no such dead letter.</returns>
+public sealed record RedeliverDeadLetter(string Consumer, long Id, DateTimeOffset Now) : ICommand<ParkedEvent?>;
 
 /// <summary>Throws a dead letter away.</summary>
 /// <returns>False if there is no such dead letter.</returns>
@@ -16,7 +16,7 @@ public sealed record DropDeadLetter(string Consumer, long Id) : ICommand<bool>;
 
 internal sealed class ConsumerCommandHandler(IConsumerStore store) :
     ICommandHandler<SaveConsumerProgress>,
-    ICommandHandler<RedeliverDeadLetter, long?>,
+    ICommandHandler<RedeliverDeadLetter, ParkedEvent?>,
     ICommandHandler<DropDeadLetter, bool>
 {
     public async Task<Outcome> Handle(SaveConsumerProgress command, CancellationToken cancellationToken)
@@ -25,7 +25,7 @@ internal sealed class ConsumerCommandHandler(IConsumerStore store) :
         return Outcome.Applied;
     }
 
-    public async Task<long?> Handle(RedeliverDeadLetter command, CancellationToken cancellationToken) =>
+    public async Task<ParkedEvent?> Handle(RedeliverDeadLetter command, CancellationToken cancellationToken) =>
         await store.RedeliverAsync(command.Consumer, command.Id, command.Now, cancellationToken);
 
     public async Task<bool> Handle(DropDeadLetter command, CancellationToken cancellationToken) =>

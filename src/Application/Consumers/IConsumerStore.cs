@@ -28,8 +28,8 @@ public interface IConsumerStore
     ValueTask SaveAsync(ConsumerProgress progress, CancellationToken cancellation);
 
     /// <summary>Takes a dead letter back into the queue of its client.</summary>
-    /// <returns>The event's sequence number; null if there is no such dead letter.</returns>
-    ValueTask<long?> RedeliverAsync(string consumer, long deadLetter, DateTimeOffset now, CancellationToken cancellation);
+    /// <returns>The event as it waits now; null if there is no such dead letter.</returns>
+    ValueTask<ParkedEvent?> RedeliverAsync(string consumer, long deadLetter, DateTimeOffset now, CancellationToken cancellation);
 
     ValueTask<bool> DropDeadLetterAsync(string consumer, long deadLetter, CancellationToken cancellation);
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Reflection;
@@ -43,6 +44,70 @@ internal static class EventData
         var shape = Json.GetTypeInfo(type);
         return (name, shape.Properties.Count > 0 ? shape : null);
     });
+
+    /// <summary>The event again, from its row.</summary>
+    /// <param name="client">Of whom it tells, if anybody.</param>
+    /// <param name="message">Of which message it tells, if any.</param>
+    public static IDomainEvent Read(string type, DateTimeOffset at, ClientId? client, MessageId? message, string? data)
+    {
+        if (!Whole.Types.TryGetValue(type, out var whole)) return new ReportReceived(type, client, at, data ?? "null");
+
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("at", at);
+            foreach (var name in whole.ClientNames) writer.WriteString(name, client?.Value);
+            if (whole.MessageName is { } messageName) writer.WriteString(messageName, message?.ToString());
+            if (data is not null)
+            {
+                using var said = JsonDocument.Parse(data);
+                foreach (var member in said.RootElement.EnumerateObject()) member.WriteTo(writer);
+            }
+            writer.WriteEndObject();
+        }
+        return (IDomainEvent)JsonSerializer.Deserialize(buffer.WrittenSpan, whole.Type, Whole.Json)!;
+    }
+
+    /// <summary>Our own event types with all their members, also those that have columns.</summary>
+    private static class Whole
+    {
+        public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+        {
+            Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower), new InstantConverter(), new ClientIdConverter(), new MessageIdConverter() },
+        };
+
+        public static readonly FrozenDictionary<string, (Type Type, string[] ClientNames, string? MessageName)> Types = typeof(IDomainEvent).Assembly.GetTypes()
+            .Where(type => type.GetCustomAttribute<EventNameAttribute>() is not null)
+            .ToFrozenDictionary(
+                type => type.GetCustomAttribute<EventNameAttribute>()!.Name,
+                type =>
+                {
+                    var parameters = type.GetConstructors()[0].GetParameters();
+                    return (type,
+                        parameters.Where(one => one.ParameterType == typeof(ClientId) || one.ParameterType == typeof(ClientId?)).Select(one => Camel(one.Name!)).ToArray(),
+                        parameters.Where(one => one.ParameterType == typeof(MessageId)).Select(one => Camel(one.Name!)).SingleOrDefault());
+                });
+
+        private static string Camel(string name) => JsonNamingPolicy.CamelCase.ConvertName(name);
+    }
+
+    private sealed class ClientIdConverter : JsonConverter<ClientId>
+    {
+        public override ClientId Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) => new(reader.GetString()!);
+
+        public override void Write(Utf8JsonWriter writer, ClientId value, JsonSerializerOptions options) => writer.WriteStringValue(value.Value);
+    }
+
+    private sealed class MessageIdConverter : JsonConverter<MessageId>
+    {
+        public override bool HandleNull => true; // the message is gone by retention: no id is left of it
+
+        public override MessageId Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
+            reader.GetString() is { } text ? MessageId.Parse(text) : default;
+
+        public override void Write(Utf8JsonWriter writer, MessageId value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    }
 
     private static void DropColumns(JsonTypeInfo shape)
     {

@@ -96,7 +96,7 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
     }
 
     /// <returns>The numbers of the types chosen; null for all.</returns>
-    private static List<long>? TypesOf(SqliteConnection connection, SqliteTransaction snapshot, EventTypes types) => types.IsAll ? null :
+    internal static List<long>? TypesOf(SqliteConnection connection, SqliteTransaction snapshot, EventTypes types) => types.IsAll ? null :
         [.. connection.Query<(long No, string Name)>("SELECT type_no, name FROM event_types ORDER BY type_no", transaction: snapshot)
             .Where(type => types.Include(type.Name)).Select(type => type.No)];
 

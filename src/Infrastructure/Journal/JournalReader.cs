@@ -1,0 +1,106 @@
+using System.Buffers.Binary;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using WebhookService.Application.Consumers;
+using WebhookService.Application.Journal;
+using WebhookService.Domain;
+using WebhookService.Domain.Messages;
+using WebhookService.Infrastructure.Consumers;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Journal;
+
+/// <summary>Reads the journal for those who follow it: events as what they are, with their message.</summary>
+internal sealed class JournalReader(Database database) : IJournalReader
+{
+    /// <summary>So many entries one page walks where types are chosen.</summary>
+    private const int EntriesWalked = 20_000;
+
+    /// <summary>A page ends before its payloads are larger than this, whatever its limit.</summary>
+    private const long MostBytes = 4 * 1024 * 1024;
+
+    public JournalPage Read(long after, EventTypes types, bool withPayload, int limit)
+    {
+        using var connection = database.OpenForReading();
+        using var snapshot = connection.BeginTransaction(deferred: true);
+        var oldest = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot);
+        var chosen = JournalQueries.TypesOf(connection, snapshot, types);
+        var end = connection.ExecuteScalar<long?>(
+            "SELECT seq FROM journal WHERE seq > @after ORDER BY seq LIMIT 1 OFFSET @walked", new { after, walked = EntriesWalked - 1 }, snapshot)
+            ?? connection.ExecuteScalar<long?>("SELECT max(seq) FROM journal", transaction: snapshot) ?? after;
+        var (entries, bytes) = (new List<JournalEntry>(), 0L);
+        if (chosen is not { Count: 0 })
+            foreach (var row in connection.Query<Row>(
+                $"""
+                {Select(withPayload)}
+                WHERE j.seq > @after AND j.seq <= @end {(chosen is null ? "" : $"AND j.type_no IN ({string.Join(',', chosen)})")}
+                ORDER BY j.seq LIMIT @limit
+                """,
+                new { after, end, limit }, snapshot, buffered: false))
+            {
+                bytes += (row.Payload?.Length ?? 0) + (row.Data?.Length ?? 0);
+                if (bytes > MostBytes && entries.Count > 0) return new(entries, entries[^1].Seq, oldest);
+                entries.Add(row.ToEntry());
+            }
+        return new(entries, entries.Count == limit ? entries[^1].Seq : end, oldest);
+    }
+
+    public JournalEntry? Find(long seq, bool withPayload)
+    {
+        using var connection = database.OpenForReading();
+        return connection.QuerySingleOrDefault<Row>($"{Select(withPayload)} WHERE j.seq = @seq", new { seq })?.ToEntry();
+    }
+
+    public (ConsumerState State, IReadOnlyList<ParkedEvent> Parked)? Load(string consumer)
+    {
+        using var connection = database.OpenForReading();
+        using var snapshot = connection.BeginTransaction(deferred: true);
+        var row = connection.QuerySingleOrDefault<ConsumerRow>("SELECT * FROM consumers WHERE name = @consumer", new { consumer }, snapshot);
+        if (row is null) return null;
+        var parked = connection.Query<(long Seq, string? Client, int Attempts, long NextAt)>(
+            "SELECT seq, client, attempts, next_at FROM parked_events WHERE consumer = @consumer ORDER BY seq", new { consumer }, snapshot);
+        return (row.ToState(), [.. parked.Select(one => new ParkedEvent(one.Seq, one.Client is null ? null : new ClientId(one.Client), one.Attempts, one.NextAt.ToTime()))]);
+    }
+
+    private static string Select(bool withPayload) => $"""
+        SELECT j.seq, e.name AS type, j.at, c.client_id, j.data, m.id AS message_id, t.topic, m.qos, m.retain, m.published_at, p.client_id AS publisher
+          {(withPayload ? ", m.payload" : "")}
+        FROM journal j
+        CROSS JOIN event_types e ON e.type_no = j.type_no
+        LEFT JOIN clients c ON c.client_no = j.client_no
+        LEFT JOIN messages m ON m.message_no = j.message_no
+        LEFT JOIN topics t ON t.topic_no = m.topic_no
+        LEFT JOIN clients p ON p.client_no = m.client_no
+        """;
+
+    private sealed class Row
+    {
+        public long Seq { get; init; }
+        public required string Type { get; init; }
+        public long At { get; init; }
+        public string? ClientId { get; init; }
+        public string? Data { get; init; }
+        public byte[]? MessageId { get; init; }
+        public string? Topic { get; init; }
+        public int Qos { get; init; }
+        public bool Retain { get; init; }
+        public long PublishedAt { get; init; }
+        public string? Publisher { get; init; }
+        public byte[]? Payload { get; init; }
+
+        public JournalEntry ToEntry()
+        {
+            ClientId? client = ClientId is null ? null : new(ClientId);
+            MessageId? message = MessageId is null ? null : new(BinaryPrimitives.ReadUInt128BigEndian(MessageId));
+            return new JournalEntry
+            {
+                Seq = Seq,
+                Type = Type,
+                At = At.ToTime(),
+                Client = client,
+                Happened = EventData.Read(Type, At.ToTime(), client, message, Data),
+                Message = message is null ? null : new(message.Value.ToString(), new(Publisher!), Topic!, Qos, Retain, PublishedAt.ToTime(), Payload),
+            };
+        }
+    }
+}
