@@ -1,0 +1,79 @@
+using System.Reflection;
+using System.Text;
+using System.Text.Json;
+using WebhookService.Application.Common;
+using WebhookService.Application.Consumers;
+using WebhookService.Application.Journal;
+using WebhookService.Domain;
+using WebhookService.Domain.Messages;
+
+namespace WebhookService.Application.BusinessHandlers;
+
+/// <summary>A business handler as a consumer of the journal.</summary>
+internal sealed class HandlerConsumer : IConsumer
+{
+    private static readonly IReadOnlyDictionary<string, string> NoNames = new Dictionary<string, string>();
+
+    private readonly Func<JournalEntry, HandlingContext, CancellationToken, Task> handle;
+    private readonly Type wanted;
+    private readonly NamedTopic? topic;
+    private readonly ClientIdPattern? clients;
+
+    private HandlerConsumer(
+        string name, ConsumerOptions options, Type wanted, bool needsPayload, NamedTopic? topic, ClientIdPattern? clients,
+        Func<JournalEntry, HandlingContext, CancellationToken, Task> handle)
+    {
+        (Name, Options, this.wanted, NeedsPayload, this.topic, this.clients, this.handle) = (name, options, wanted, needsPayload, topic, clients, handle);
+        Types = wanted.GetCustomAttribute<EventNameAttribute>() is { } named ? EventTypes.Parse(named.Name) : EventTypes.All;
+    }
+
+    public string Name { get; }
+    public ConsumerOptions Options { get; }
+    public EventTypes Types { get; }
+    public bool NeedsPayload { get; }
+
+    /// <summary>The consumers that a class is: one for each kind of event that it handles.</summary>
+    /// <param name="handler">An instance of it.</param>
+    /// <param name="options">What the configuration made of its attribute.</param>
+    /// <exception cref="DomainException">Its topic is no topic filter.</exception>
+    public static HandlerConsumer Of(object handler, Type contract, string name, HandlerAttribute about, ConsumerOptions options)
+    {
+        var named = handler.GetType().GetCustomAttribute<TopicAttribute>() is { } filter ? new NamedTopic(filter.Filter) : null;
+        var pattern = about.Clients is null ? null : ClientIdPattern.Parse(about.Clients);
+        var isMessage = contract.GetGenericTypeDefinition() == typeof(IMessageHandler<>);
+        var argument = contract.GetGenericArguments()[0];
+        var run = typeof(HandlerConsumer)
+            .GetMethod(isMessage ? nameof(HandleMessageAsync) : nameof(HandleEventAsync), BindingFlags.NonPublic | BindingFlags.Static)!
+            .MakeGenericMethod(argument).CreateDelegate<Func<object, JournalEntry, HandlingContext, CancellationToken, Task>>();
+        return new(
+            name, options, isMessage ? typeof(MessagePublished) : argument, isMessage || named is not null, named, pattern,
+            (entry, context, cancellation) => run(handler, entry, context, cancellation));
+    }
+
+    public bool Wants(JournalEntry entry) =>
+        wanted.IsInstanceOfType(entry.Happened)
+        && (topic is null || (entry.Message is { } message && topic.Matches(message.Topic)))
+        && (clients is null || (entry.Client is { } client && (clients.IsPrefix ? client.Value.StartsWith(clients.Text, StringComparison.Ordinal) : client.Value == clients.Text)));
+
+    public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation) => handle(
+        entry,
+        new HandlingContext(
+            handling.Key, handling.Attempt, handling.IsReplay, entry.At, entry.Client, entry.Message,
+            topic is not null && entry.Message is { } message ? topic.NamesIn(message.Topic) : NoNames),
+        cancellation);
+
+    private static Task HandleEventAsync<TEvent>(object handler, JournalEntry entry, HandlingContext context, CancellationToken cancellation)
+        where TEvent : IDomainEvent => ((IBusinessHandler<TEvent>)handler).HandleAsync((TEvent)entry.Happened, context, cancellation);
+
+    private static Task HandleMessageAsync<TPayload>(object handler, JournalEntry entry, HandlingContext context, CancellationToken cancellation)
+    {
+        if (entry.Message?.Payload is not { } payload) return Task.CompletedTask; // gone by retention: nothing is left to handle
+        return ((IMessageHandler<TPayload>)handler).HandleAsync(Read<TPayload>(payload), context, cancellation);
+    }
+
+    /// <exception cref="JsonException">The payload is not what the handler reads it as.</exception>
+    private static TPayload Read<TPayload>(ReadOnlyMemory<byte> payload) =>
+        typeof(TPayload) == typeof(byte[]) ? (TPayload)(object)payload.ToArray()
+        : typeof(TPayload) == typeof(string) ? (TPayload)(object)Encoding.UTF8.GetString(payload.Span)
+        : JsonSerializer.Deserialize<TPayload>(payload.Span, JsonSerializerOptions.Web) ?? throw new JsonException($"The payload is null, which is no {typeof(TPayload).Name}.");
+}
