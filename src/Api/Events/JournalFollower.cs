@@ -31,18 +31,26 @@ internal sealed class JournalFollower(IMediator mediator, IJournalBell bell, IHo
     {
         var started = time.GetTimestamp();
         var page = await ReadAsync(events, cancellation);
-        while (page.Items.Count == 0 && patience - time.GetElapsedTime(started) is { Ticks: > 0 } left)
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellation, lifetime.ApplicationStopping);
+        try
         {
-            if (page.Next >= page.Head && !await IsBeyondAsync(page.Next, left, cancellation)) break;
-            page = await ReadAsync(events with { After = page.Next }, cancellation);
+            while (page.Items.Count == 0 && patience - time.GetElapsedTime(started) is { Ticks: > 0 } left)
+            {
+                if (page.Next >= page.Head && !await IsBeyondAsync(page.Next, left, end.Token)) break;
+                page = await ReadAsync(events with { After = page.Next }, end.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            // The service stops: what there is, is the answer.
         }
         return page;
     }
 
-    /// <returns>True once the journal holds more than that; false when so much time is over, or the service stops, before.</returns>
+    /// <returns>True once the journal holds more than that; false when so much time is over before.</returns>
     public async Task<bool> IsBeyondAsync(long seq, TimeSpan patience, CancellationToken cancellation)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, lifetime.ApplicationStopping);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         over.CancelAfter(patience);
         try
         {
