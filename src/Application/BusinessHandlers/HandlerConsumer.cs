@@ -46,7 +46,7 @@ internal sealed class HandlerConsumer : IConsumer
             .GetMethod(isMessage ? nameof(HandleMessageAsync) : nameof(HandleEventAsync), BindingFlags.NonPublic | BindingFlags.Static)!
             .MakeGenericMethod(argument).CreateDelegate<Func<object, JournalEntry, HandlingContext, CancellationToken, Task>>();
         return new(
-            name, options, isMessage ? typeof(MessagePublished) : argument, isMessage || named is not null, named, pattern,
+            name, options, isMessage ? typeof(MessagePublished) : argument, isMessage || argument == typeof(MessagePublished), named, pattern,
             (entry, context, cancellation) => run(handler, entry, context, cancellation));
     }
 
@@ -67,13 +67,22 @@ internal sealed class HandlerConsumer : IConsumer
 
     private static Task HandleMessageAsync<TPayload>(object handler, JournalEntry entry, HandlingContext context, CancellationToken cancellation)
     {
-        if (entry.Message?.Payload is not { } payload) return Task.CompletedTask; // gone by retention: nothing is left to handle
+        if (entry.Message?.Payload is not { } payload) throw new EventGoneException("its message was removed by retention before it was handled.");
         return ((IMessageHandler<TPayload>)handler).HandleAsync(Read<TPayload>(payload), context, cancellation);
     }
 
-    /// <exception cref="JsonException">The payload is not what the handler reads it as.</exception>
-    private static TPayload Read<TPayload>(ReadOnlyMemory<byte> payload) =>
-        typeof(TPayload) == typeof(byte[]) ? (TPayload)(object)payload.ToArray()
-        : typeof(TPayload) == typeof(string) ? (TPayload)(object)Encoding.UTF8.GetString(payload.Span)
-        : JsonSerializer.Deserialize<TPayload>(payload.Span, JsonSerializerOptions.Web) ?? throw new JsonException($"The payload is null, which is no {typeof(TPayload).Name}.");
+    /// <exception cref="GiveUpException">The payload is not what the handler reads it as, and never will be.</exception>
+    private static TPayload Read<TPayload>(ReadOnlyMemory<byte> payload)
+    {
+        if (typeof(TPayload) == typeof(byte[])) return (TPayload)(object)payload.ToArray();
+        if (typeof(TPayload) == typeof(string)) return (TPayload)(object)Encoding.UTF8.GetString(payload.Span);
+        try
+        {
+            return JsonSerializer.Deserialize<TPayload>(payload.Span, JsonSerializerOptions.Web) ?? throw new GiveUpException($"The payload is null, which is no {typeof(TPayload).Name}.");
+        }
+        catch (JsonException mistake)
+        {
+            throw new GiveUpException($"The payload is no {typeof(TPayload).Name}: {mistake.Message}", mistake);
+        }
+    }
 }

@@ -6,7 +6,7 @@ namespace WebhookService.Application.BusinessHandlers;
 /// <summary>
 /// Does something when an event happened. Add a class that implements it, and nothing else: it is found, named after its class
 /// (<c>WarnOnUncleanFarewell</c> is `warn-on-unclean-farewell`), gets every event of its type at least once and in order for each client, and is
-/// seen and steered under `/api/v1/handlers`. An exception means: try again later. One instance serves all events, several at a time.
+/// seen and steered under `/api/v1/handlers`. An exception means: try again later (a <see cref="GiveUpException"/>: never). One instance serves all events, several at a time.
 /// </summary>
 /// <typeparam name="TEvent">An event of the domain, or <see cref="IDomainEvent"/> for all of them.</typeparam>
 public interface IBusinessHandler<in TEvent>
@@ -25,7 +25,7 @@ public interface IMessageHandler<in TPayload>
 /// <summary>What a handler is told beside the event.</summary>
 /// <param name="Key">The same each time the event comes: what was done under this key need not be done again.</param>
 /// <param name="Attempt">From 1.</param>
-/// <param name="IsReplay">It was handled before, and somebody asked for it again.</param>
+/// <param name="IsReplay">It was handled before, or became a dead letter, and somebody asked for it again.</param>
 /// <param name="Message">The message the event is about; null if it is about none, or the message is gone by retention.</param>
 /// <param name="Topic">The levels that the handler's topic names: `{site}` of `site/{site}/alarm`.</param>
 public sealed record HandlingContext(

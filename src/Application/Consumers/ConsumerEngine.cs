@@ -6,76 +6,100 @@ using WebhookService.Application.Journal;
 namespace WebhookService.Application.Consumers;
 
 /// <summary>
-/// Runs one consumer. It reads the journal in pages, hands events to lanes (those of one client always to the same lane, so in order), and
-/// writes down how far it came. An event that fails is parked with those of its client behind it, and the others go on. What was not
-/// written down when the process dies is handled again, under the same key: at least once.
+/// Runs one consumer. It reads the journal in pages, handles several events at a time but one of each client, and writes down how far it came.
+/// An event that fails is parked with those of its client behind it, and the others go on. What was not written down when the process dies
+/// is handled again, under the same key: at least once.
 /// </summary>
-/// <remarks>One loop owns all that is remembered. Lanes only run the handler and tell the loop how it went.</remarks>
+/// <remarks>One loop owns all that is remembered. Handlers run beside it and only tell it how they went.</remarks>
 public sealed class ConsumerEngine
 {
-    /// <summary>Events that are on their way through the lanes at once, and so in memory.</summary>
-    private const int Window = 512;
+    /// <summary>Events between the position and the last one read, and so in memory.</summary>
+    internal const int Window = 1_024;
 
     /// <summary>Parked events beyond which no more are read: the target is down, and waiting is better than piling up.</summary>
-    private const int MostParked = 10_000;
+    internal const int MostParked = 10_000;
 
     private const int PageSize = 256;
     private const int SaveAfter = 1_000;
-    private static readonly TimeSpan SaveEvery = TimeSpan.FromMilliseconds(250);
+    private const int LongestReason = 1_000;
+    private const int LongestDetail = 8_000;
+
+    /// <summary>What was done is written down at the latest so long after.</summary>
+    internal static readonly TimeSpan SaveEvery = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>That events were looked at which it does not want is written down more seldom: looking again costs little.</summary>
+    internal static readonly TimeSpan SavePlaceEvery = TimeSpan.FromSeconds(5);
+
+    /// <summary>Idle lanes wait so long for an event that holds up the window.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long handlers may go on when the service stops.</summary>
+    internal static readonly TimeSpan Farewell = TimeSpan.FromSeconds(10);
 
     private readonly IConsumer consumer;
     private readonly IJournalReader journal;
     private readonly IJournalBell bell;
     private readonly IMediator mediator;
     private readonly TimeProvider time;
-
-    private readonly Channel<Outcome> outcomes = Channel.CreateUnbounded<Outcome>(new() { SingleReader = true });
-    private readonly Channel<Order> orders = Channel.CreateUnbounded<Order>(new() { SingleReader = true });
-    private readonly Channel<Work>[] lanes;
-    private readonly HashSet<string> blocked = new(StringComparer.Ordinal); // lanes skip the events of these; guarded by itself
+    private readonly Channel<object> inbox = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // Outcome or Order
 
     // ---- what the loop remembers ---------------------------------------------------------------------------------------
-    private readonly Queue<Work> underWay = new(); // in order of the journal; without retries
-    private readonly Dictionary<string, int> inLanes = new(StringComparer.Ordinal); // how many of underWay are not settled, by client
-    private readonly ParkedClients parked = new();
-    private readonly Dictionary<long, ParkedEvent> parkedNow = [];
+    private readonly Queue<Order> orders = new();
+    private readonly ClientLines lines = new();
+    private readonly Queue<Work> window = new(); // what was read and the position has not passed, in order of the journal
+    private readonly Dictionary<long, Work> parkedNow = [];
     private readonly HashSet<long> unparkedNow = [];
     private readonly List<DeadLetter> deadNow = [];
     private ConsumerState state = new(0, false, null, 0, 0, null, null);
     private ConsumerState saved = new(-1, false, null, 0, 0, null, null);
     private long read;
-    private int retries;
+    private int running;
+    private int parked;
     private int unsaved;
     private long savedAt;
+    private long failed;
+    private long buried;
 
-    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time)
-    {
+    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time) =>
         (this.consumer, this.journal, this.bell, this.mediator, this.time) = (consumer, journal, bell, mediator, time);
-        lanes = [.. Enumerable.Range(0, consumer.Options.Lanes).Select(_ => Channel.CreateUnbounded<Work>(new() { SingleReader = true, SingleWriter = true }))];
-    }
 
     public IConsumer Consumer => consumer;
 
     /// <summary>Where it is, as the loop last knew.</summary>
     public ConsumerState State => Volatile.Read(ref state);
 
-    public int Parked => parked.Count;
+    /// <summary>Events that wait for another try, or behind one that does.</summary>
+    public int Parked => Volatile.Read(ref parked);
+
+    /// <summary>Tries that failed since it started.</summary>
+    public long Failed => Volatile.Read(ref failed);
+
+    /// <summary>Events that became dead letters since it started.</summary>
+    public long Buried => Volatile.Read(ref buried);
 
     /// <summary>Events of the journal that it has not got to.</summary>
     public long Lag => Math.Max(0, bell.Head - State.Position);
 
-    /// <summary>Works until it is stopped; then lets what is under way end, and writes down how far it came.</summary>
+    private int Lanes => consumer.Options.Lanes;
+
+    private bool IsWindowFull => window.Count > Window - PageSize;
+
+    /// <summary>Whether an order waits for what is under way to end.</summary>
+    private bool IsHeld => orders.Count > 0;
+
+    /// <summary>Works until it is stopped; then lets what is under way end, and writes down how far it came. Runs once.</summary>
+    /// <exception cref="OverloadedException">It was stopped and could not write down how far it came: some events will come again.</exception>
     public async Task RunAsync(CancellationToken stopping)
     {
-        Begin();
-        using var hurry = new CancellationTokenSource();
-        var running = lanes.Select(lane => Task.Run(() => RunLaneAsync(lane.Reader, hurry.Token), CancellationToken.None)).ToList();
+        using var hurry = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         try
         {
-            while (!stopping.IsCancellationRequested)
+            Begin();
+            while (true)
             {
-                var busy = Settle() | await ObeyAsync(stopping) | Retry() | await ReadAsync();
-                if (unsaved >= SaveAfter || (unsaved > 0 && time.GetElapsedTime(savedAt) >= SaveEvery)) await SaveAsync(stopping);
+                stopping.ThrowIfCancellationRequested();
+                var busy = TakeIn() | await ObeyAsync(stopping) | Dispatch(hurry.Token) | Read() | Shelve();
+                if (SaveIn() is { } wait && wait <= TimeSpan.Zero) await SaveAsync(stopping);
                 if (!busy) await RestAsync(stopping);
             }
         }
@@ -83,51 +107,79 @@ public sealed class ConsumerEngine
         {
             // what is under way is let end below
         }
-        foreach (var lane in lanes) lane.Writer.Complete();
-        hurry.CancelAfter(consumer.Options.Timeout < Farewell ? consumer.Options.Timeout : Farewell);
-        await Task.WhenAll(running);
-        Settle();
-        await SaveAsync(CancellationToken.None);
+        finally
+        {
+            hurry.CancelAfter(Farewell);
+            while (running > 0 && await inbox.Reader.WaitToReadAsync(CancellationToken.None)) TakeIn();
+            inbox.Writer.Complete();
+            TakeIn();
+            while (orders.TryDequeue(out var order)) order.Done.TrySetException(new ConsumerStoppedException(consumer.Name));
+        }
+        if (unsaved > 0 || state != saved) await WriteAsync();
     }
-
-    /// <summary>How long handlers may go on when the service stops.</summary>
-    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(10);
 
     // ---- orders from outside -------------------------------------------------------------------------------------------
 
-    public Task PauseAsync() => OrderAsync(() => state = state with { IsPaused = true });
+    /// <summary>Begins nothing more; what is under way ends.</summary>
+    /// <exception cref="ConsumerStoppedException">It does not run at the moment. So with all orders.</exception>
+    public Task PauseAsync() => OrderAsync(new(() => Now(state with { IsPaused = true })));
 
-    public Task ResumeAsync() => OrderAsync(() => state = state with { IsPaused = false });
+    public Task ResumeAsync() => OrderAsync(new(() => Now(state with { IsPaused = false })));
 
-    /// <summary>Goes back (or forward) so that the event of that sequence number is the next one. What is parked stays parked.</summary>
-    public Task ReplayAsync(long from) => OrderAsync(() =>
+    /// <summary>
+    /// Goes back (or forward) so that the event of that sequence number is the next one, as soon as what is under way has ended. What is
+    /// parked stays parked, and dead letters stay dead letters too, even if they come again.
+    /// </summary>
+    public Task ReplayAsync(long from) => OrderAsync(new(() =>
     {
-        var until = Math.Max(read, state.ReplayUntil ?? 0);
-        read = Math.Max(0, from - 1);
-        state = state with { Position = read, ReplayUntil = until > read ? until : null };
+        // Beyond the position some may be handled and some not: they come again as if they were new, for a handler may pass over replays.
+        var until = Math.Max(state.Position, state.ReplayUntil ?? 0);
+        var place = Math.Clamp(from, 1, bell.Head + 1) - 1;
+        return GoTo(place, until > place ? until : null);
+    })
+    {
+        NeedsRest = true,
     });
 
     /// <summary>Ends a replay: goes on where it was before.</summary>
-    public Task EndReplayAsync() => OrderAsync(() =>
-    {
-        if (state.ReplayUntil is not { } until) return;
-        read = Math.Max(read, until);
-        state = state with { Position = read, ReplayUntil = null };
-    });
+    public Task EndReplayAsync() => OrderAsync(new(() => state.ReplayUntil is { } until ? GoTo(Math.Max(state.Position, until), null) : Task.CompletedTask) { NeedsRest = true });
 
-    /// <summary>A dead letter was taken back: tries it again.</summary>
-    public Task RedeliverAsync(ParkedEvent again) => OrderAsync(() =>
+    /// <summary>Takes a dead letter back into the line of its client.</summary>
+    /// <returns>False if there is no such dead letter.</returns>
+    public async Task<bool> RedeliverAsync(long deadLetter)
     {
-        var lane = LaneOf(again.Client?.Value, again.Seq);
-        Block(lane);
-        parked.Put(lane, again);
-    });
+        var isThere = false;
+        await OrderAsync(new(async () =>
+        {
+            if (await mediator.Send(new RedeliverDeadLetter(consumer.Name, deadLetter, time.GetUtcNow()), CancellationToken.None) is not { } again) return;
+            isThere = true;
+            if (lines.Find(again.Client, again.Seq)?.Find(again.Seq) is { } known)
+            {
+                if (!known.IsParked) Park(known); // a replay brought it here already
+            }
+            else AddParked(again);
+        }));
+        return isThere;
+    }
 
-    private Task OrderAsync(Action act)
+    private Task OrderAsync(Order order)
     {
-        var order = new Order(act);
-        orders.Writer.TryWrite(order);
+        if (!inbox.Writer.TryWrite(order)) order.Done.TrySetException(new ConsumerStoppedException(consumer.Name));
         return order.Done.Task;
+    }
+
+    private Task Now(ConsumerState next)
+    {
+        state = next;
+        return Task.CompletedTask;
+    }
+
+    private Task GoTo(long place, long? replayUntil)
+    {
+        lines.DropUnparked();
+        window.Clear();
+        read = place;
+        return Now(state with { Position = place, ReplayUntil = replayUntil });
     }
 
     // ---- the loop ------------------------------------------------------------------------------------------------------
@@ -136,277 +188,319 @@ public sealed class ConsumerEngine
     {
         if (journal.Load(consumer.Name) is var (known, waiting))
         {
-            state = known;
-            foreach (var one in waiting)
-            {
-                var lane = LaneOf(one.Client?.Value, one.Seq);
-                Block(lane);
-                parked.Put(lane, one);
-            }
+            state = saved = known;
+            foreach (var one in waiting) AddParked(one);
         }
         else
         {
-            state = state with { Position = consumer.Options.FromBeginning ? 0 : bell.Head };
-            unsaved = 1; // its place is durable from its first moment on
+            state = state with { Position = consumer.Options.FromBeginning ? (journal.Read(0, EventTypes.All, false, 1).Oldest ?? 1) - 1 : bell.Head };
+            unsaved = SaveAfter; // its place is durable from its first moment on
         }
         read = state.Position;
         savedAt = time.GetTimestamp();
     }
 
-    /// <summary>Takes in how events went.</summary>
-    private bool Settle()
+    private void AddParked(ParkedEvent one)
+    {
+        parked++;
+        lines.Add(
+            new Work(one.Seq, one.Client, null) { Attempts = one.Attempts, NextAt = one.NextAt, IsReplay = one.IsReplay, IsParked = true, IsSettled = true },
+            time.GetUtcNow());
+    }
+
+    /// <summary>Takes in how events went, and orders.</summary>
+    private bool TakeIn()
     {
         var any = false;
-        while (outcomes.Reader.TryRead(out var outcome))
+        while (inbox.Reader.TryRead(out var said))
         {
             any = true;
-            var (work, failure) = outcome;
-            if (work.IsRetry) retries--;
-            else if (--inLanes[work.Lane] == 0) inLanes.Remove(work.Lane);
-            if (outcome.WasSkipped) Park(work, 0, time.GetUtcNow());
-            else if (failure is null) Succeeded(work);
-            else Failed(work, failure);
-            work.IsSettled = true;
-            Unblock(work.Lane);
-            unsaved++;
+            if (said is Order order) orders.Enqueue(order);
+            else Settle((Outcome)said);
         }
-        while (underWay.TryPeek(out var first) && first.IsSettled)
-        {
-            state = state with { Position = first.Entry.Seq };
-            underWay.Dequeue();
-        }
-        if (underWay.Count == 0 && state.Position < read) state = state with { Position = read };
-        if (state.ReplayUntil <= state.Position) state = state with { ReplayUntil = null };
+        Advance();
         return any;
     }
 
-    private void Succeeded(Work work)
+    private void Settle(Outcome outcome)
     {
-        state = state with { Handled = state.Handled + 1 };
-        if (work.IsRetry) Unpark(work);
+        running--;
+        var (work, failure) = outcome;
+        if (outcome.WasInterrupted) return; // not its fault: it comes again after the start
+        work.Attempts++;
+        if (failure is null)
+        {
+            state = state with { Handled = state.Handled + 1 };
+            End(work);
+        }
+        else if (failure is EventGoneException) Miss(work, failure.Message);
+        else
+        {
+            failed++;
+            state = state with { LastError = Cut($"Event {work.Seq}: {failure.Message}", LongestReason), LastErrorAt = time.GetUtcNow() };
+            if (failure is GiveUpException || work.Attempts >= consumer.Options.Attempts) Bury(work, outcome.Entry, failure.Message, failure.ToString());
+            else TryLater(work);
+        }
     }
 
-    private void Failed(Work work, Exception failure)
+    /// <summary>It need not be handled any more.</summary>
+    private void End(Work work)
+    {
+        if (work.IsParked)
+        {
+            parked--;
+            parkedNow.Remove(work.Seq);
+            unparkedNow.Add(work.Seq);
+        }
+        work.IsSettled = true;
+        work.Entry = null;
+        unsaved++;
+        lines.Done(work, time.GetUtcNow());
+    }
+
+    private void TryLater(Work work)
     {
         var now = time.GetUtcNow();
-        state = state with { LastError = $"Event {work.Entry.Seq}: {failure.Message}", LastErrorAt = now };
-        if (work.Attempt < consumer.Options.Attempts)
-        {
-            Park(work, work.Attempt, now + consumer.Options.DelayAfter(work.Attempt, Random.Shared.NextDouble()));
-            return;
-        }
-        deadNow.Add(new(work.Entry, work.Attempt, failure.Message, failure.ToString(), now));
-        if (work.IsRetry) Unpark(work);
+        work.NextAt = now + consumer.Options.DelayAfter(work.Attempts, Random.Shared.NextDouble());
+        ParkAll(lines.Find(work.Client, work.Seq)!);
+        lines.Back(work, now);
     }
 
-    private void Park(Work work, int attempts, DateTimeOffset at)
+    private void Bury(Work work, JournalEntry entry, string reason, string detail)
     {
-        var one = new ParkedEvent(work.Entry.Seq, work.Entry.Client, attempts, at);
-        parked.Put(work.Lane, one);
-        parkedNow[one.Seq] = one;
-        unparkedNow.Remove(one.Seq);
+        buried++;
+        deadNow.Add(new(entry, work.Attempts, Cut(reason, LongestReason), Cut(detail, LongestDetail), time.GetUtcNow()));
+        End(work);
     }
 
-    private void Unpark(Work work)
+    private void Miss(Work work, string why)
     {
-        parked.Remove(work.Lane, work.Entry.Seq);
-        parkedNow.Remove(work.Entry.Seq);
-        unparkedNow.Add(work.Entry.Seq);
+        state = state with { Missed = state.Missed + 1, LastError = $"Event {work.Seq}: {why}", LastErrorAt = time.GetUtcNow() };
+        End(work);
     }
 
-    /// <summary>Orders are carried out when nothing is under way, so that none meets half a state.</summary>
+    private void ParkAll(Line line)
+    {
+        foreach (var work in line.All) Park(work);
+    }
+
+    private void Park(Work work)
+    {
+        if (!work.IsParked) parked++;
+        (work.IsParked, work.IsSettled, work.Entry) = (true, true, null);
+        parkedNow[work.Seq] = work;
+        unparkedNow.Remove(work.Seq);
+        unsaved++;
+    }
+
+    /// <summary>The position follows what is settled.</summary>
+    private void Advance()
+    {
+        var position = state.Position;
+        while (window.TryPeek(out var first) && first.IsSettled) position = window.Dequeue().Seq;
+        if (window.Count == 0) position = read;
+        if (position != state.Position) state = state with { Position = position, ReplayUntil = state.ReplayUntil <= position ? null : state.ReplayUntil };
+    }
+
     private async Task<bool> ObeyAsync(CancellationToken cancellation)
     {
-        if (!orders.Reader.TryPeek(out _)) return false;
-        while (underWay.Count > 0 || retries > 0)
+        var any = false;
+        while (orders.TryPeek(out var order) && (running == 0 || !order.NeedsRest))
         {
-            await outcomes.Reader.WaitToReadAsync(cancellation);
-            Settle();
-        }
-        while (orders.Reader.TryRead(out var order))
-        {
-            order.Act();
-            unsaved = Math.Max(unsaved, 1);
+            any = true;
+            try
+            {
+                await order.Act();
+            }
+            catch (Exception refused)
+            {
+                orders.Dequeue().Done.TrySetException(refused);
+                continue;
+            }
             await SaveAsync(cancellation);
-            order.Done.TrySetResult();
+            orders.Dequeue().Done.TrySetResult();
         }
+        return any;
+    }
+
+    /// <summary>Begins to handle whose turn it is.</summary>
+    private bool Dispatch(CancellationToken hurry)
+    {
+        var any = false;
+        while (!state.IsPaused && !IsHeld && running < Lanes && lines.Take(time.GetUtcNow()) is { } work)
+        {
+            any = true;
+            var entry = work.Entry ?? journal.Find(work.Seq, consumer.NeedsPayload);
+            if (entry is null) Miss(work, "it was removed by retention before it was handled.");
+            else if (entry.Unreadable is { } why) Bury(work, entry, why, why);
+            else
+            {
+                running++;
+                work.Started = time.GetTimestamp();
+                _ = HandleAsync(work, entry, hurry);
+            }
+        }
+        if (any) Advance();
+        return any;
+    }
+
+    /// <summary>Reads the next page.</summary>
+    private bool Read()
+    {
+        var head = bell.Head;
+        if (state.IsPaused || IsHeld || IsWindowFull || parked >= MostParked || read >= head) return false;
+
+        var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
+        var gone = (page.Oldest ?? head + 1) - 1;
+        var known = Math.Max(read, state.ReplayUntil ?? 0); // of a replay nothing is missed: it was there once
+        if (gone - known is > 0 and var missed)
+            state = state with
+            {
+                Missed = state.Missed + missed,
+                LastError = $"{missed} events from {known + 1} on were removed by retention before they were read.",
+                LastErrorAt = time.GetUtcNow(),
+            };
+        var now = time.GetUtcNow();
+        foreach (var entry in page.Entries)
+            if (Wanted(entry) is { } wanted) Take(wanted, now);
+        read = Math.Max(Math.Max(read, gone), page.Next);
+        Advance();
         return true;
     }
 
-    /// <summary>Tries again what is due.</summary>
-    private bool Retry()
+    private JournalEntry? Wanted(JournalEntry entry)
     {
-        var any = false;
-        while (!state.IsPaused && retries + underWay.Count < Window && parked.TakeDue(time.GetUtcNow()) is var (lane, one))
+        try
         {
-            any = true;
-            if (journal.Find(one.Seq, consumer.NeedsPayload) is { } entry)
-            {
-                retries++;
-                Dispatch(new Work(entry, lane, one.Attempts + 1, IsRetry: true));
-            }
-            else
-            {
-                state = state with { Missed = state.Missed + 1, LastError = $"Event {one.Seq} was removed by retention before it was handled.", LastErrorAt = time.GetUtcNow() };
-                parked.Remove(lane, one.Seq);
-                parkedNow.Remove(one.Seq);
-                unparkedNow.Add(one.Seq);
-                Unblock(lane);
-                unsaved++;
-            }
+            return entry.Unreadable is not null || consumer.Wants(entry) ? entry : null;
         }
-        return any;
+        catch (Exception fault)
+        {
+            return entry with { Unreadable = $"Whether it is wanted could not be told: {fault.Message}" };
+        }
     }
 
-    /// <summary>Reads the next page and hands its events out.</summary>
-    private async Task<bool> ReadAsync()
+    private void Take(JournalEntry entry, DateTimeOffset now)
     {
-        if (state.IsPaused || underWay.Count > Window - PageSize || parked.Count >= MostParked || read >= bell.Head) return false;
-
-        var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
-        if (page.Oldest > read + 1)
-        {
-            var missed = page.Oldest.Value - read - 1;
-            state = state with { Missed = state.Missed + missed, LastError = $"{missed} events from {read + 1} on were removed by retention before they were read.", LastErrorAt = time.GetUtcNow() };
-        }
-        foreach (var entry in page.Entries)
-        {
-            if (!consumer.Wants(entry)) continue;
-            var lane = LaneOf(entry.Client?.Value, entry.Seq);
-            if (parked.Holds(lane, entry.Seq)) continue; // of a replay
-            var work = new Work(entry, lane, 1, IsRetry: false);
-            if (IsBlocked(lane)) Park(work, 0, time.GetUtcNow());
-            else
-            {
-                underWay.Enqueue(work);
-                inLanes[lane] = inLanes.GetValueOrDefault(lane) + 1;
-                Dispatch(work);
-            }
-        }
-        var moved = page.Next > read;
-        read = Math.Max(read, page.Next);
-        unsaved++;
-        Settle();
-        await Task.Yield();
-        return moved;
+        var line = lines.Find(entry.Client, entry.Seq);
+        if (line?.Find(entry.Seq) is not null) return; // of a replay, and parked
+        var work = new Work(entry.Seq, entry.Client, entry) { IsReplay = entry.Seq <= state.ReplayUntil };
+        if (line is { IsParked: true }) Park(work);
+        else window.Enqueue(work);
+        lines.Add(work, now);
     }
 
-    private void Dispatch(Work work) => lanes[(uint)string.GetHashCode(work.Lane, StringComparison.Ordinal) % lanes.Length].Writer.TryWrite(work);
+    /// <summary>When the window is full and lanes are idle all the same, a few clients hold it up: the first of them is written down by itself.</summary>
+    private bool Shelve()
+    {
+        if (StuckFor() is not { } since || since < Patience) return false;
+        ParkAll(lines.Find(window.Peek().Client, window.Peek().Seq)!);
+        Advance();
+        return true;
+    }
 
-    /// <summary>Writes down how far it came.</summary>
+    private TimeSpan? StuckFor() =>
+        IsWindowFull && running < Lanes && parked < MostParked && read < bell.Head && lines.Find(window.Peek().Client, window.Peek().Seq)?.Running is { } slow
+            ? time.GetElapsedTime(slow.Started) : null;
+
+    /// <returns>In how long it is to be written down how far it came; null if there is nothing new.</returns>
+    private TimeSpan? SaveIn() =>
+        unsaved >= SaveAfter ? TimeSpan.Zero
+        : unsaved > 0 ? SaveEvery - time.GetElapsedTime(savedAt)
+        : state != saved ? SavePlaceEvery - time.GetElapsedTime(savedAt)
+        : null;
+
+    /// <summary>Writes down how far it came, however long the writer is busy.</summary>
     private async Task SaveAsync(CancellationToken cancellation)
     {
-        savedAt = time.GetTimestamp();
-        if (state == saved && parkedNow.Count == 0 && unparkedNow.Count == 0 && deadNow.Count == 0)
-        {
-            unsaved = 0;
-            return;
-        }
-        var progress = new ConsumerProgress(consumer.Name, state, [.. parkedNow.Values], [.. unparkedNow], [.. deadNow]);
         while (true)
         {
             try
             {
-                await mediator.Send(new SaveConsumerProgress(progress), CancellationToken.None);
-                break;
+                await WriteAsync();
+                return;
             }
-            catch (OverloadedException overloaded) when (!cancellation.IsCancellationRequested)
+            catch (OverloadedException overloaded)
             {
                 await Task.Delay(overloaded.RetryAfter, time, cancellation);
             }
         }
+    }
+
+    private async Task WriteAsync()
+    {
+        var progress = new ConsumerProgress(
+            consumer.Name, state, [.. parkedNow.Values.Select(one => new ParkedEvent(one.Seq, one.Client, one.Attempts, one.NextAt, one.IsReplay))], [.. unparkedNow], [.. deadNow]);
+        await mediator.Send(new SaveConsumerProgress(progress), CancellationToken.None);
         parkedNow.Clear();
         unparkedNow.Clear();
         deadNow.Clear();
-        (saved, unsaved) = (progress.State, 0);
+        (saved, unsaved, savedAt) = (progress.State, 0, time.GetTimestamp());
     }
 
     /// <summary>Sleeps until there is something to do.</summary>
     private async Task RestAsync(CancellationToken cancellation)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var reasons = new List<Task> { outcomes.Reader.WaitToReadAsync(over.Token).AsTask(), orders.Reader.WaitToReadAsync(over.Token).AsTask() };
-        if (!state.IsPaused && parked.Count < MostParked && underWay.Count <= Window - PageSize) reasons.Add(bell.WaitBeyondAsync(read, over.Token).AsTask());
-        var until = unsaved > 0 ? SaveEvery : (TimeSpan?)null;
-        if (!state.IsPaused && parked.NextAt - time.GetUtcNow() is { } wait && !(wait > until)) until = wait;
-        if (until is { } rest) reasons.Add(Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, time, over.Token));
-        await Task.WhenAny(reasons);
+        var reasons = new List<Task>(3) { inbox.Reader.WaitToReadAsync(over.Token).AsTask() };
+        var until = SaveIn();
+        if (!state.IsPaused && !IsHeld)
+        {
+            if (!IsWindowFull && parked < MostParked) reasons.Add(bell.WaitBeyondAsync(read, over.Token).AsTask());
+            if (running < Lanes) until = Earlier(until, lines.NextAt - time.GetUtcNow());
+            until = Earlier(until, Patience - StuckFor());
+        }
+        if (until is { } rest) reasons.Add(Task.Delay(rest > TimeSpan.Zero ? Shorter(rest) : TimeSpan.Zero, time, over.Token));
+        var reason = await Task.WhenAny(reasons);
         await over.CancelAsync();
         cancellation.ThrowIfCancellationRequested();
+        await reason;
     }
 
-    // ---- the lanes -----------------------------------------------------------------------------------------------------
-
-    private async Task RunLaneAsync(ChannelReader<Work> lane, CancellationToken hurry)
+    private async Task HandleAsync(Work work, JournalEntry entry, CancellationToken hurry)
     {
-        await foreach (var work in lane.ReadAllAsync(CancellationToken.None))
-        {
-            if (!work.IsRetry && IsBlocked(work.Lane))
-            {
-                outcomes.Writer.TryWrite(new(work, null) { WasSkipped = true }); // one before it failed
-                continue;
-            }
-            var failure = hurry.IsCancellationRequested ? new OperationCanceledException("The service stopped.") : await HandleAsync(work, hurry);
-            if (hurry.IsCancellationRequested && failure is not null) continue; // not its fault: it comes again after the start
-            if (failure is not null) Block(work.Lane);
-            outcomes.Writer.TryWrite(new(work, failure));
-        }
-    }
-
-    private async Task<Exception?> HandleAsync(Work work, CancellationToken hurry)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(hurry);
-        limit.CancelAfter(consumer.Options.Timeout);
+        using var late = new CancellationTokenSource(consumer.Options.Timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, hurry);
+        var cancellation = either.Token;
+        Exception? failure = null;
         try
         {
-            var handling = new Handling(work.Entry.Seq, work.Attempt, work.Entry.Seq <= State.ReplayUntil);
-            await consumer.HandleAsync(work.Entry, handling, limit.Token).WaitAsync(limit.Token); // one that does not listen is left behind
-            return null;
+            var handling = new Handling(work.Seq, work.Attempts + 1, work.IsReplay);
+            await Task.Run(() => consumer.HandleAsync(entry, handling, cancellation), CancellationToken.None).WaitAsync(cancellation); // one that does not listen is left behind
         }
-        catch (OperationCanceledException late) when (limit.IsCancellationRequested)
+        catch (OperationCanceledException ended) when (late.IsCancellationRequested && !hurry.IsCancellationRequested)
         {
-            return hurry.IsCancellationRequested ? late : new TimeoutException($"It took longer than {consumer.Options.Timeout}.", late);
+            failure = new TimeoutException($"It took longer than {consumer.Options.Timeout}.", ended);
         }
-        catch (Exception failure)
+        catch (Exception fault)
         {
-            return failure; // whatever it is: it must not take the lane along
+            failure = fault; // whatever it is: it is told, and tried again
         }
+        inbox.Writer.TryWrite(new Outcome(work, failure, entry, WasInterrupted: failure is not null && hurry.IsCancellationRequested));
     }
 
     // ---- small parts ---------------------------------------------------------------------------------------------------
 
-    /// <summary>Events of one client share its lane; others have one of their own each.</summary>
-    private static string LaneOf(string? client, long seq) => client ?? $"\0{seq}";
+    private static string Cut(string text, int most) => text.Length <= most ? text : string.Concat(text.AsSpan(0, most - 1), "…");
 
-    private void Block(string lane)
+    private static TimeSpan? Earlier(TimeSpan? one, TimeSpan? other) => other is null || one < other ? one : other;
+
+    /// <summary>Timers take no more than some weeks.</summary>
+    private static TimeSpan Shorter(TimeSpan rest) => rest < TimeSpan.FromDays(1) ? rest : TimeSpan.FromDays(1);
+
+    private sealed record Outcome(Work Work, Exception? Failure, JournalEntry Entry, bool WasInterrupted)
     {
-        lock (blocked) blocked.Add(lane);
+        public void Deconstruct(out Work work, out Exception? failure) => (work, failure) = (Work, Failure);
     }
 
-    /// <summary>Lets a client's events through again, but only when none is parked or still to be skipped: else a later one would overtake it.</summary>
-    private void Unblock(string lane)
+    private sealed record Order(Func<Task> Act)
     {
-        if (parked.Blocks(lane) || inLanes.ContainsKey(lane)) return;
-        lock (blocked) blocked.Remove(lane);
-    }
+        /// <summary>Whether nothing may be under way meanwhile.</summary>
+        public bool NeedsRest { get; init; }
 
-    private bool IsBlocked(string lane)
-    {
-        lock (blocked) return blocked.Contains(lane);
-    }
-
-    private sealed record Work(JournalEntry Entry, string Lane, int Attempt, bool IsRetry)
-    {
-        public bool IsSettled { get; set; }
-    }
-
-    private readonly record struct Outcome(Work Work, Exception? Failure)
-    {
-        public bool WasSkipped { get; init; }
-    }
-
-    private sealed record Order(Action Act)
-    {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
+
+/// <summary>A consumer was given an order while it did not run: it is being started again after a failure, or the service stops.</summary>
+public sealed class ConsumerStoppedException(string name) : Exception($"{name} does not run at the moment.");

@@ -21,14 +21,14 @@ public interface IConsumer
     /// <summary>Whether it wants this very event. Must not throw, and must say the same each time.</summary>
     bool Wants(JournalEntry entry);
 
-    /// <summary>Does what it is for. Any exception means: not done, try again later.</summary>
+    /// <summary>Does what it is for. An exception means: not done, try again later; a <see cref="GiveUpException"/>: never try again.</summary>
     Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation);
 }
 
 /// <summary>One handling of an event.</summary>
 /// <param name="Key">The journal's sequence number: the same each time the event comes, so what was done under it need not be done again.</param>
 /// <param name="Attempt">From 1.</param>
-/// <param name="IsReplay">The event was handled before and somebody asked for it again.</param>
+/// <param name="IsReplay">The event was handled before, or became a dead letter, and somebody asked for it again.</param>
 public sealed record Handling(long Key, int Attempt, bool IsReplay);
 
 /// <summary>An event as the journal has it.</summary>
@@ -44,11 +44,20 @@ public sealed record JournalEntry
 
     /// <summary>The message it is about; null if it is about none, or the message is gone by retention.</summary>
     public JournalMessage? Message { get; init; }
+
+    /// <summary>Why the row could not be read, so that <see cref="Happened"/> is only its raw form; null as a rule. Becomes a dead letter of all who want its type.</summary>
+    public string? Unreadable { get; init; }
 }
 
 /// <summary>The message of an event.</summary>
 /// <param name="Payload">Null unless the consumer needs it.</param>
 public sealed record JournalMessage(string Id, ClientId Publisher, string Topic, int Qos, bool Retain, DateTimeOffset PublishedAt, ReadOnlyMemory<byte>? Payload);
+
+/// <summary>A consumer throws it where another try would end the same way: the event becomes a dead letter at once.</summary>
+public sealed class GiveUpException(string reason, Exception? cause = null) : Exception(reason, cause);
+
+/// <summary>What the consumer needs of the event was removed by retention. It is counted as missed.</summary>
+public sealed class EventGoneException(string what) : Exception(what);
 
 /// <summary>How patiently and how broadly a consumer works.</summary>
 public sealed record ConsumerOptions

@@ -13,7 +13,7 @@ public sealed record ConsumerState(long Position, bool IsPaused, long? ReplayUnt
 /// <summary>An event that failed, or that waits behind one of the same client that did.</summary>
 /// <param name="Attempts">Tries so far; 0 for one that only waits.</param>
 /// <param name="NextAt">When it is tried again.</param>
-public sealed record ParkedEvent(long Seq, ClientId? Client, int Attempts, DateTimeOffset NextAt);
+public sealed record ParkedEvent(long Seq, ClientId? Client, int Attempts, DateTimeOffset NextAt, bool IsReplay);
 
 /// <summary>An event that failed for the last time.</summary>
 public sealed record DeadLetter(JournalEntry Entry, int Attempts, string Reason, string Detail, DateTimeOffset FailedAt);

@@ -15,8 +15,8 @@ internal sealed class ConsumerStore(UnitOfWork work) : IConsumerStore
         """;
 
     private const string Park = """
-        INSERT INTO parked_events (consumer, seq, client, attempts, next_at) VALUES (@consumer, @Seq, @client, @Attempts, @nextAt)
-        ON CONFLICT (consumer, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at
+        INSERT INTO parked_events (consumer, seq, client, attempts, next_at, replay) VALUES (@consumer, @Seq, @client, @Attempts, @nextAt, @IsReplay)
+        ON CONFLICT (consumer, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at, replay = excluded.replay
         """;
 
     private const string Bury = """
@@ -30,7 +30,7 @@ internal sealed class ConsumerStore(UnitOfWork work) : IConsumerStore
         connection.Execute(SaveState, ConsumerRow.From(consumer, progress.State));
         foreach (var seq in progress.Unparked) connection.Execute("DELETE FROM parked_events WHERE consumer = @consumer AND seq = @seq", new { consumer, seq });
         foreach (var one in progress.Parked)
-            connection.Execute(Park, new { consumer, one.Seq, client = one.Client?.Value, one.Attempts, nextAt = one.NextAt.ToMs() });
+            connection.Execute(Park, new { consumer, one.Seq, client = one.Client?.Value, one.Attempts, nextAt = one.NextAt.ToMs(), one.IsReplay });
         foreach (var dead in progress.Dead)
             connection.Execute(Bury, new
             {
@@ -54,8 +54,8 @@ internal sealed class ConsumerStore(UnitOfWork work) : IConsumerStore
             "DELETE FROM dead_letters WHERE consumer = @consumer AND id = @deadLetter RETURNING seq, client", new { consumer, deadLetter });
         if (dead is not var (seq, client)) return ValueTask.FromResult<ParkedEvent?>(null);
 
-        var again = new ParkedEvent(seq, client is null ? null : new ClientId(client), 0, now);
-        connection.Execute(Park, new { consumer, again.Seq, client, again.Attempts, nextAt = now.ToMs() });
+        var again = new ParkedEvent(seq, client is null ? null : new ClientId(client), 0, now, IsReplay: false);
+        connection.Execute(Park, new { consumer, again.Seq, client, again.Attempts, nextAt = now.ToMs(), again.IsReplay });
         return ValueTask.FromResult<ParkedEvent?>(again);
     }
 

@@ -1,10 +1,12 @@
 using System.Buffers.Binary;
+using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Journal;
 using WebhookService.Domain;
 using WebhookService.Domain.Messages;
+using WebhookService.Domain.Reports;
 using WebhookService.Infrastructure.Consumers;
 using WebhookService.Infrastructure.Persistence;
 
@@ -25,9 +27,8 @@ internal sealed class JournalReader(Database database) : IJournalReader
         using var snapshot = connection.BeginTransaction(deferred: true);
         var oldest = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot);
         var chosen = JournalQueries.TypesOf(connection, snapshot, types);
-        var end = connection.ExecuteScalar<long?>(
-            "SELECT seq FROM journal WHERE seq > @after ORDER BY seq LIMIT 1 OFFSET @walked", new { after, walked = EntriesWalked - 1 }, snapshot)
-            ?? connection.ExecuteScalar<long?>("SELECT max(seq) FROM journal", transaction: snapshot) ?? after;
+        var newest = connection.ExecuteScalar<long?>("SELECT max(seq) FROM journal", transaction: snapshot) ?? after;
+        var end = Math.Min(newest, Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
         var (entries, bytes) = (new List<JournalEntry>(), 0L);
         if (chosen is not { Count: 0 })
             foreach (var row in connection.Query<Row>(
@@ -57,9 +58,9 @@ internal sealed class JournalReader(Database database) : IJournalReader
         using var snapshot = connection.BeginTransaction(deferred: true);
         var row = connection.QuerySingleOrDefault<ConsumerRow>("SELECT * FROM consumers WHERE name = @consumer", new { consumer }, snapshot);
         if (row is null) return null;
-        var parked = connection.Query<(long Seq, string? Client, int Attempts, long NextAt)>(
-            "SELECT seq, client, attempts, next_at FROM parked_events WHERE consumer = @consumer ORDER BY seq", new { consumer }, snapshot);
-        return (row.ToState(), [.. parked.Select(one => new ParkedEvent(one.Seq, one.Client is null ? null : new ClientId(one.Client), one.Attempts, one.NextAt.ToTime()))]);
+        var parked = connection.Query<(long Seq, string? Client, int Attempts, long NextAt, bool IsReplay)>(
+            "SELECT seq, client, attempts, next_at, replay FROM parked_events WHERE consumer = @consumer ORDER BY seq", new { consumer }, snapshot);
+        return (row.ToState(), [.. parked.Select(one => new ParkedEvent(one.Seq, one.Client is null ? null : new ClientId(one.Client), one.Attempts, one.NextAt.ToTime(), one.IsReplay))]);
     }
 
     private static string Select(bool withPayload) => $"""
@@ -92,15 +93,30 @@ internal sealed class JournalReader(Database database) : IJournalReader
         {
             ClientId? client = ClientId is null ? null : new(ClientId);
             MessageId? message = MessageId is null ? null : new(BinaryPrimitives.ReadUInt128BigEndian(MessageId));
+            var (happened, unreadable) = Happened(client, message);
             return new JournalEntry
             {
                 Seq = Seq,
                 Type = Type,
                 At = At.ToTime(),
                 Client = client,
-                Happened = EventData.Read(Type, At.ToTime(), client, message, Data),
+                Happened = happened,
+                Unreadable = unreadable,
                 Message = message is null ? null : new(message.Value.ToString(), new(Publisher!), Topic!, Qos, Retain, PublishedAt.ToTime(), Payload),
             };
+        }
+
+        /// <summary>A row that cannot be read must not stop those who follow the journal: they get it raw, and are told why.</summary>
+        private (IDomainEvent Happened, string? Unreadable) Happened(ClientId? client, MessageId? message)
+        {
+            try
+            {
+                return (EventData.Read(Type, At.ToTime(), client, message, Data), null);
+            }
+            catch (Exception fault) when (fault is JsonException or DomainException or FormatException or InvalidOperationException or NotSupportedException or ArgumentException)
+            {
+                return (new ReportReceived(Type, client, At.ToTime(), Data ?? "null"), $"The journal's row cannot be read as {Type}: {fault.Message}");
+            }
         }
     }
 }

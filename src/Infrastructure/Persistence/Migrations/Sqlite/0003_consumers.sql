@@ -17,6 +17,7 @@ CREATE TABLE parked_events (
   client   TEXT,
   attempts INTEGER NOT NULL,
   next_at  INTEGER NOT NULL,
+  replay   INTEGER NOT NULL,
   PRIMARY KEY (consumer, seq)
 ) STRICT, WITHOUT ROWID;
 
