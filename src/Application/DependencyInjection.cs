@@ -4,7 +4,9 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using WebhookService.Application.Brokers;
+using WebhookService.Application.BusinessHandlers;
 using WebhookService.Application.Common;
+using WebhookService.Application.Consumers;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Sessions;
 
@@ -26,6 +28,9 @@ public static class DependencyInjection
         services.AddSingleton<SweepDesk>();
         services.AddSingleton<IngestWatch>();
         services.AddSingleton<ServiceMetrics>();
+        services.AddSingleton<ConsumerDesk>();
+        services.AddSingleton<HandlerFinder>();
+        services.AddSingleton(new HandlerAssembly(typeof(DependencyInjection).Assembly));
         services.AddSingleton<ClientPresence>();
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
         services.AddSingleton<IMediator, Mediator>();

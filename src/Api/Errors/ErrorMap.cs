@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics;
 using WebhookService.Application.Common;
+using WebhookService.Application.Consumers;
 using WebhookService.Domain;
 
 namespace WebhookService.Api.Errors;
@@ -25,6 +26,12 @@ internal sealed partial class ErrorMap(ILogger<ErrorMap> logger) : IExceptionHan
             Detail = "More work is waiting than can be taken in; not everything of this request was taken.",
             Hint = "Send all of it again after the time in Retry-After; what was taken already is not taken twice.",
             RetryAfter = overloaded.RetryAfter,
+        },
+        ConsumerStoppedException stopped => new(503, "handler-stopped", "Service Unavailable")
+        {
+            Detail = stopped.Message,
+            Hint = "It is started again in some seconds; the log says why it stopped.",
+            RetryAfter = TimeSpan.FromSeconds(5),
         },
         BadHttpRequestException { InnerException: JsonException json } => BodyMistakes.From(json.Message),
         BadHttpRequestException { StatusCode: 400 } bad => Problem.BadRequest("bad-request", bad.Message),

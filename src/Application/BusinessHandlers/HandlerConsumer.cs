@@ -24,16 +24,24 @@ internal sealed class HandlerConsumer : IConsumer
         Func<JournalEntry, HandlingContext, CancellationToken, Task> handle)
     {
         (Name, Options, this.wanted, NeedsPayload, this.topic, this.clients, this.handle) = (name, options, wanted, needsPayload, topic, clients, handle);
-        Types = wanted.GetCustomAttribute<EventNameAttribute>() is { } named ? EventTypes.Parse(named.Name) : EventTypes.All;
+        var type = wanted.GetCustomAttribute<EventNameAttribute>()?.Name;
+        Types = EventTypes.Parse(type);
+        Wanted = (type ?? (wanted == typeof(IDomainEvent) ? "*" : wanted.Name))
+            + (topic is null ? "" : $" on {topic.Text}")
+            + (clients is null ? "" : $" of {clients.Text}{(clients.IsPrefix ? "*" : "")}");
     }
 
     public string Name { get; }
     public ConsumerOptions Options { get; }
+    public string Wanted { get; }
     public EventTypes Types { get; }
     public bool NeedsPayload { get; }
 
-    /// <summary>The consumers that a class is: one for each kind of event that it handles.</summary>
+    /// <summary>The consumer that a class is for one of the kinds of event that it handles.</summary>
     /// <param name="handler">An instance of it.</param>
+    /// <param name="contract">The interface with its type argument.</param>
+    /// <param name="name">Of the consumer.</param>
+    /// <param name="about">Its attribute, or the default of it.</param>
     /// <param name="options">What the configuration made of its attribute.</param>
     /// <exception cref="DomainException">Its topic is no topic filter.</exception>
     public static HandlerConsumer Of(object handler, Type contract, string name, HandlerAttribute about, ConsumerOptions options)

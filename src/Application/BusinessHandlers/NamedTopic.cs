@@ -26,7 +26,11 @@ internal sealed class NamedTopic
         if (names.Any(one => one.Name.Length == 0) || names.DistinctBy(one => one.Name).Count() < names.Length)
             throw new DomainException($"In the topic '{text}' each {{name}} needs a name of its own.", "topic");
         filter = TopicFilter.Parse(string.Join('/', levels));
+        Text = text;
     }
+
+    /// <summary>As it was written.</summary>
+    public string Text { get; }
 
     public bool Matches(string topic) => filter.Matches(topic);
 

@@ -82,6 +82,18 @@ public sealed class ServiceMetrics
     /// <summary>Watches a number that somebody else keeps.</summary>
     public void Watch(string name, string unit, string description, Func<long> read) => meter.CreateObservableGauge(name, read, unit, description);
 
+    /// <summary>Watches the business handlers. Names of handlers are few, so they are tags.</summary>
+    public void WatchHandlers(Func<IEnumerable<(string Name, long Lag, long Handled, long Failed, long Dead)>> read)
+    {
+        meter.CreateObservableGauge("handlers.lag", () => Of(one => one.Lag), "{event}", "Events of the journal that a handler has not got to.");
+        meter.CreateObservableCounter("handlers.handled", () => Of(one => one.Handled), "{event}", "Events that a handler handled since it exists.");
+        meter.CreateObservableCounter("handlers.failed", () => Of(one => one.Failed), "{attempt}", "Tries of a handler that failed since the start.");
+        meter.CreateObservableCounter("handlers.dead_letters", () => Of(one => one.Dead), "{event}", "Events that a handler failed for the last time since the start.");
+
+        IEnumerable<Measurement<long>> Of(Func<(string Name, long Lag, long Handled, long Failed, long Dead), long> value) =>
+            read().Select(one => new Measurement<long>(value(one), new KeyValuePair<string, object?>("handler", one.Name)));
+    }
+
     private static string Word(Outcome outcome) => outcome switch
     {
         Outcome.Applied => "applied",

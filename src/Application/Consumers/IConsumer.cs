@@ -12,6 +12,9 @@ public interface IConsumer
 
     ConsumerOptions Options { get; }
 
+    /// <summary>Which events it wants, for people to read.</summary>
+    string Wanted { get; }
+
     /// <summary>The event types that it may want; the journal is searched for no other.</summary>
     EventTypes Types { get; }
 

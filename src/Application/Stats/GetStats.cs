@@ -9,7 +9,12 @@ public sealed record StatsView(DeviceStats Devices, SessionStats Sessions, Subsc
 {
     /// <summary>The moment the numbers are of.</summary>
     public required DateTimeOffset At { get; init; }
+    public required ConsumerStats Consumers { get; init; }
 }
+
+/// <param name="Lag">Events of the journal that the slowest business handler has not got to.</param>
+/// <param name="WithDeadLetters">Business handlers that have dead letters.</param>
+public sealed record ConsumerStats(long Lag, int WithDeadLetters);
 
 /// <param name="Inferred">Of all, those whose status rests on evidence that allows another reading.</param>
 /// <param name="Stale">Of all, those that were not heard for longer than their keep alive allows.</param>

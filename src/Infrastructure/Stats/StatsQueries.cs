@@ -1,5 +1,6 @@
 using Dapper;
 using WebhookService.Application.Common;
+using WebhookService.Application.Consumers;
 using WebhookService.Application.Stats;
 using WebhookService.Infrastructure.Persistence;
 
@@ -9,7 +10,7 @@ namespace WebhookService.Infrastructure.Stats;
 /// Counts. count(*) without a condition counts pages of the smallest index, which is quick; the rest counts the smaller share in a covering
 /// or partial index. A million devices cost tens of milliseconds.
 /// </summary>
-internal sealed class StatsQueries(Database database, IIngestGauge ingest, ServiceMetrics metrics, TimeProvider time) : IQueryHandler<GetStats, StatsView>
+internal sealed class StatsQueries(Database database, IIngestGauge ingest, ConsumerDesk desk, ServiceMetrics metrics, TimeProvider time) : IQueryHandler<GetStats, StatsView>
 {
     private static readonly TimeSpan RateWindow = TimeSpan.FromMinutes(1);
 
@@ -28,7 +29,8 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
                (SELECT count(*) FROM messages INDEXED BY messages_time WHERE published_at > @minute AND published_at <= @now) AS recent,
                ({Journal.Journal.ReadHead}) AS head,
                (SELECT min(seq) FROM journal) AS oldest,
-               (SELECT count(*) FROM quarantine) AS quarantine
+               (SELECT count(*) FROM quarantine) AS quarantine,
+               (SELECT count(*) FROM consumers c WHERE EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = c.name)) AS with_dead_letters
         """;
 
     public Task<StatsView> Handle(GetStats query, CancellationToken cancellationToken)
@@ -48,6 +50,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
             new CorrectionStats(metrics.Corrections.Online, metrics.Corrections.Offline))
         {
             At = now,
+            Consumers = new(desk.All.Select(engine => engine.Lag).DefaultIfEmpty().Max(), row.WithDeadLetters),
         });
     }
 
@@ -70,5 +73,6 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
         public long Head { get; init; }
         public long? Oldest { get; init; }
         public long Quarantine { get; init; }
+        public int WithDeadLetters { get; init; }
     }
 }

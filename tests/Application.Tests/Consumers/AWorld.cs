@@ -96,6 +96,7 @@ internal sealed class AWorld
     {
         public string Name => "scripted";
         public ConsumerOptions Options => options;
+        public string Wanted => "*";
         public EventTypes Types => EventTypes.All;
         public bool NeedsPayload => false;
 
@@ -137,13 +138,14 @@ internal sealed class AJournal : IJournalBell
     {
         lock (gate)
         {
-            var next = entries.ToList();
+            var (next, last) = (entries.ToList(), head);
             foreach (var client in clients)
             {
                 var id = client is null ? (ClientId?)null : new(client);
-                next.Add(new JournalEntry { Seq = ++head, Type = "device.went-stale", At = Ports.Noon, Client = id, Happened = new DeviceWentStale(new("any"), Ports.Noon, Ports.Noon) });
+                next.Add(new JournalEntry { Seq = ++last, Type = "device.went-stale", At = Ports.Noon, Client = id, Happened = new DeviceWentStale(new("any"), Ports.Noon, Ports.Noon) });
             }
             Volatile.Write(ref entries, next);
+            Volatile.Write(ref head, last); // as the bell does: after the commit
             var call = grown;
             grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
             call.SetResult();
@@ -230,7 +232,11 @@ internal sealed class Running : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        await Task.ContinueWith(_ => { }, TaskScheduler.Default);
+        while (!Task.IsCompleted)
+        {
+            world.Clock.Advance(ConsumerEngine.Farewell);
+            await System.Threading.Tasks.Task.Delay(1);
+        }
         stopping.Dispose();
     }
 }

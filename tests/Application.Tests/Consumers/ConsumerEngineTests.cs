@@ -135,13 +135,13 @@ public sealed class ConsumerEngineTests
         world.Journal.Append("a", "a", "a");
         var broken = new HashSet<long> { 1, 2 };
         var hold = new TaskCompletionSource();
-        await using var running = world.Start(new() { FromBeginning = true, Attempts = 1 }, (entry, _, _) =>
+        await using var running = world.Start(new() { FromBeginning = true, Attempts = 1, Timeout = TimeSpan.FromHours(1) }, (entry, _, _) =>
             broken.Contains(entry.Seq) ? throw new InvalidOperationException("no") : entry.Seq == 3 ? hold.Task : Task.CompletedTask);
         await running.UntilAsync(() => world.Dead.Count == 2, Second);
         broken.Clear();
 
         world.Journal.Append("a");
-        await running.UntilAsync(() => world.Journal.Reads == 2);
+        await running.UntilAsync(() => world.Journal.Reads == 3);
         Assert.True(await running.Engine.RedeliverAsync(2));
         Assert.True(await running.Engine.RedeliverAsync(1));
         Assert.False(await running.Engine.RedeliverAsync(1));

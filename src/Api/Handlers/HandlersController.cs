@@ -1,0 +1,112 @@
+using System.Globalization;
+using MediatR;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using WebhookService.Api.Errors;
+using WebhookService.Api.Lists;
+using WebhookService.Api.Security;
+using WebhookService.Application.Common;
+using WebhookService.Application.Consumers;
+using WebhookService.Application.Journal;
+
+namespace WebhookService.Api.Handlers;
+
+/// <summary>The business handlers: how far each came, what it could not do, and its levers.</summary>
+[ApiController]
+[Route("api/v1/handlers")]
+[Authorize(Policy = Policies.Manage)]
+internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, IJournalBell bell) : ControllerBase
+{
+    /// <summary>The handlers that run, by name. There are few: all are on one page.</summary>
+    [HttpGet]
+    public ListResult<HandlerResponse> List([FromQuery] ListQuery query) => new(query, async (_, cancellation) =>
+    {
+        var dead = await mediator.Send(new CountDeadLetters(), cancellation);
+        return new Page<HandlerResponse>([.. desk.All.Select(engine => AnswerOf(engine, dead))], null);
+    });
+
+    /// <summary>One handler.</summary>
+    [HttpGet("{name}")]
+    public async Task<HandlerResponse> Get(string name, CancellationToken cancellation)
+    {
+        Response.Headers.CacheControl = "no-store";
+        return AnswerOf(Find(name), await mediator.Send(new CountDeadLetters(), cancellation));
+    }
+
+    /// <summary>Begins nothing more until it is resumed, also after a restart. What is under way ends.</summary>
+    [HttpPost("{name}/pause")]
+    public async Task<HandlerResponse> Pause(string name, CancellationToken cancellation)
+    {
+        await Find(name).PauseAsync();
+        return await Get(name, cancellation);
+    }
+
+    /// <summary>Goes on.</summary>
+    [HttpPost("{name}/resume")]
+    public async Task<HandlerResponse> Resume(string name, CancellationToken cancellation)
+    {
+        await Find(name).ResumeAsync();
+        return await Get(name, cancellation);
+    }
+
+    /// <summary>
+    /// Handles events again, under their old keys, from a place on; with a place ahead it leaves out what lies between. A time means the first
+    /// event in the journal's order that happened at or after it. Answered when what is under way has ended, at the latest after the handler's timeout.
+    /// </summary>
+    [HttpPost("{name}/replay")]
+    public async Task<HandlerResponse> Replay(string name, ReplayRequest request, CancellationToken cancellation)
+    {
+        var engine = Find(name);
+        await engine.ReplayAsync(await PlaceAsync(request.From, cancellation)).WaitAsync(cancellation);
+        return await Get(name, cancellation);
+    }
+
+    /// <summary>Ends a replay: goes on where it was before.</summary>
+    [HttpDelete("{name}/replay")]
+    public async Task<HandlerResponse> EndReplay(string name, CancellationToken cancellation)
+    {
+        await Find(name).EndReplayAsync().WaitAsync(cancellation);
+        return await Get(name, cancellation);
+    }
+
+    /// <summary>What it could not handle, newest first.</summary>
+    [HttpGet("{name}/dead-letters")]
+    public ListResult<DeadLetterResponse> DeadLetters(string name, [FromQuery] ListQuery query) => new(
+        query,
+        async (page, cancellation) => (await mediator.Send(new ListDeadLetters(Find(name).Consumer.Name, page), cancellation)).Select(DeadLetterResponse.Of));
+
+    /// <summary>Takes one back: it is tried again, before what waits of its client.</summary>
+    [HttpPost("{name}/dead-letters/{id:long}/redeliver")]
+    [ProducesResponseType(StatusCodes.Status202Accepted)]
+    public async Task<IActionResult> Redeliver(string name, long id) =>
+        await Find(name).RedeliverAsync(id) ? Accepted() : throw NoLetter(name, id);
+
+    /// <summary>Throws one away.</summary>
+    [HttpDelete("{name}/dead-letters/{id:long}")]
+    [ProducesResponseType(StatusCodes.Status204NoContent)]
+    public async Task<IActionResult> Drop(string name, long id) =>
+        await mediator.Send(new DropDeadLetter(Find(name).Consumer.Name, id), CancellationToken.None) ? NoContent() : throw NoLetter(name, id);
+
+    private async Task<long> PlaceAsync(string from, CancellationToken cancellation)
+    {
+        if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out var seq))
+            return seq <= bell.Head + 1 ? seq : throw ApiException.BadRequest(
+                "invalid-value", $"The journal ends at {bell.Head}, before {seq}.", "from", $"With {bell.Head + 1} the next event is the first.");
+        if (from.Contains('T', StringComparison.OrdinalIgnoreCase)
+            && DateTimeOffset.TryParse(from, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+            return await mediator.Send(new FindFirstEventSince(time), cancellation);
+        throw ApiException.BadRequest("invalid-value", $"'{from}' is neither a sequence number nor a time.", "from", "Write 4711 or 2026-03-01T12:00:00Z, in quotes.");
+    }
+
+    private ConsumerEngine Find(string name) => desk.Find(name) ?? throw ApiException.NotFound(
+        $"No handler '{name}' runs.", "GET /api/v1/handlers lists those that do; the log says at the start which are off.");
+
+    private HandlerResponse AnswerOf(ConsumerEngine engine, IReadOnlyDictionary<string, long> dead) =>
+        HandlerResponse.Of(engine, bell.Head, dead.GetValueOrDefault(engine.Consumer.Name));
+
+    private static ApiException NoLetter(string name, long id) => ApiException.NotFound(
+        $"The handler '{name}' has no dead letter {id}.", $"It may have been redelivered or deleted; GET /api/v1/handlers/{name}/dead-letters lists what is there.");
+}
+
+/// <param name="From">A sequence number of the journal, or a time such as `2026-03-01T12:00:00Z`.</param>
+internal sealed record ReplayRequest(string From);
