@@ -94,22 +94,22 @@ internal sealed record Life(Dialect Dialect, bool TellsTakeovers, IReadOnlyList<
     }
 
     /// <summary>The reports of this life, in the order in which the broker makes them.</summary>
-    public IReadOnlyList<Report> Reports()
+    public IReadOnlyList<BrokerReport> Reports()
     {
-        var reports = new List<Report>();
+        var reports = new List<BrokerReport>();
         foreach (var (connection, i) in Connections().Select((connection, i) => (connection, i)))
         {
-            reports.Add(Report.OfStart(this, connection));
-            if (SubscribedAt(connection) is { } subscribed) reports.Add(Report.OfSubscription(connection, subscribed, Filters[connection.Step.Filter], qos: i % 3));
-            if (UnsubscribedAt(connection) is { } unsubscribed) reports.Add(Report.OfUnsubscription(connection, unsubscribed, Filters[connection.Step.Filter]));
-            if (connection.Reason is not null) reports.Add(Report.OfEnd(this, connection));
+            reports.Add(BrokerReport.OfStart(this, connection));
+            if (SubscribedAt(connection) is { } subscribed) reports.Add(BrokerReport.OfSubscription(connection, subscribed, Filters[connection.Step.Filter], qos: i % 3));
+            if (UnsubscribedAt(connection) is { } unsubscribed) reports.Add(BrokerReport.OfUnsubscription(connection, unsubscribed, Filters[connection.Step.Filter]));
+            if (connection.Reason is not null) reports.Add(BrokerReport.OfEnd(this, connection));
         }
         return [.. reports.OrderBy(report => report.SentAt)];
     }
 
     /// <summary>What the broker answers when it is asked for the client after all that: its last connection, or that it has none.</summary>
     /// <param name="isCoarse">It says times to the second only.</param>
-    public Report Reconciliation(DateTimeOffset asOf, bool isCoarse) => Report.OfState(Connections()[^1], asOf, isCoarse);
+    public BrokerReport Reconciliation(DateTimeOffset asOf, bool isCoarse) => BrokerReport.OfState(Connections()[^1], asOf, isCoarse);
 
     /// <summary>The filters subscribed in the end, at that time, as the broker would list them.</summary>
     public IReadOnlyList<string> TrueSubscriptions(DateTimeOffset now)

@@ -89,8 +89,7 @@ public sealed record Presence(
     private static bool IsDoubtful(Session live, List<Session> sessions, List<Farewell> farewells, TimeSpan tolerance) =>
         (live.AliveAt is null && (live.TimeIsArrival || live.Node.Length == 0))
         || sessions.Exists(other => other != live && (other.End is not { } end
-            ? !(live.AliveAt > other.LatestStart)
-            : other.MayFollow(live, tolerance) && end.Reason is not DisconnectReason.Takeover && !(live.AliveAt >= end.At)))
+            || (other.MayFollow(live, tolerance) && end.Reason is not DisconnectReason.Takeover && !(live.AliveAt >= end.At))))
         || farewells.Exists(farewell =>
             farewell.Kind is FarewellKind.Disconnected && farewell.At >= live.ConnectedAt && !(live.AliveAt >= farewell.At)
             && (farewell.Reason is DisconnectReason.Takeover

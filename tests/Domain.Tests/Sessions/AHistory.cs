@@ -69,7 +69,7 @@ internal sealed class AHistory
     public Outcome GivenUp(double at, double? aliveUntil = null) =>
         Set.GivenUp(aliveUntil is { } alive ? At(alive) : null, new Observation(At(at), Rules, default, Cause.Deadline));
 
-    public AHistory Told(IEnumerable<Report> reports)
+    public AHistory Told(IEnumerable<BrokerReport> reports)
     {
         foreach (var report in reports) report.Tell(Set, new Observation(Now, Rules));
         return this;

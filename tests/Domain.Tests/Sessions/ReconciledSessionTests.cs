@@ -66,6 +66,18 @@ public sealed class ReconciledSessionTests
     }
 
     [Fact]
+    public void A_list_that_has_what_had_ended_by_its_own_report_ends_no_other()
+    {
+        history.Connected(10, node: "n1");
+        history.Connected(10.5, node: "n2");
+        history.Disconnected(10, at: 20, node: "n1");
+
+        history.Listed(10, asOf: 60, node: "n1");
+
+        Assert.Equal((Online, "n2"), (history.State.Status, history.Presence.Decisive!.Node));
+    }
+
+    [Fact]
     public void A_listed_session_ends_with_its_own_report_though_that_comes_late()
     {
         history.Listed(10, asOf: 60);
@@ -117,15 +129,30 @@ public sealed class ReconciledSessionTests
             history.Set.Sessions.Where(one => one.Node != node).Select(one => (one.End!.At, one.End.By)).Single());
     }
 
-    [Fact]
-    public void A_list_too_close_to_the_other_connection_decides_nothing()
+    [Theory]
+    [InlineData(10, "n1", 11.4)]
+    [InlineData(10.5, "n2", 10.8)]
+    public void A_list_too_close_to_the_other_connection_decides_nothing(double listed, string node, double asOf)
     {
         history.Connected(10, node: "n1");
         history.Connected(10.5, node: "n2");
 
-        history.Listed(10, asOf: 11.4, node: "n1");
+        history.Listed(listed, asOf, node: node);
 
-        Assert.Null(history.Session(10.5, "n2").End);
+        Assert.Equal((Online, Inferred), history.State);
+        Assert.All(history.Set.Sessions, one => Assert.Null(one.End));
+    }
+
+    [Fact]
+    public void One_known_by_its_arrival_is_sure_once_the_list_has_it()
+    {
+        history.Connected(10.4, byArrival: true);
+        Assert.Equal((Online, Inferred), history.State);
+
+        history.Listed(10.2, asOf: 60, coarse: true);
+
+        Assert.Equal((Online, Confirmed), history.State);
+        Assert.Single(history.Set.Sessions);
     }
 
     [Fact]
@@ -205,12 +232,14 @@ public sealed class ReconciledSessionTests
         Assert.Equal((Offline, Confirmed), history.State);
     }
 
-    [Fact]
-    public void Another_peer_within_the_second_is_another_connection()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Another_peer_within_the_second_is_another_connection(bool listedFirst)
     {
-        history.Listed(10.4, asOf: 60, peer: "10.0.0.1:1", coarse: true);
-
+        if (listedFirst) history.Listed(10.4, asOf: 60, peer: "10.0.0.1:1", coarse: true);
         history.Connected(10.8, peer: "10.0.0.1:2");
+        if (!listedFirst) history.Listed(10.4, asOf: 60, peer: "10.0.0.1:1", coarse: true);
 
         Assert.Equal(2, history.Set.Sessions.Count);
     }

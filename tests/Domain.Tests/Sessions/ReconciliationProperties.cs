@@ -108,7 +108,7 @@ public sealed class ReconciliationProperties
         return life.Connections().Count(one => one.Node == last.Node && one.ConnectedAt.ToUnixTimeSeconds() == last.ConnectedAt.ToUnixTimeSeconds()) > 1;
     }
 
-    private static IReadOnlyList<Report> LossyAndReconciled(Life life, bool isCoarse, out Random random)
+    private static IReadOnlyList<BrokerReport> LossyAndReconciled(Life life, bool isCoarse, out Random random)
     {
         random = new Random(life.Seed);
         var all = life.Reports().Delayed(random);

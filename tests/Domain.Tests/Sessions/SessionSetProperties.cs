@@ -147,9 +147,9 @@ public sealed class SessionSetProperties
         return times.Distinct().Count() < times.Count;
     }
 
-    private static IReadOnlyList<Report> Shuffled(Life life) => life.Reports().Shuffled(new Random(life.Seed));
+    private static IReadOnlyList<BrokerReport> Shuffled(Life life) => life.Reports().Shuffled(new Random(life.Seed));
 
-    private static AHistory Told(IEnumerable<Report> reports) => new AHistory().Told(reports);
+    private static AHistory Told(IEnumerable<BrokerReport> reports) => new AHistory().Told(reports);
 
     private static void Equal<T>(T expected, T actual) => Assert.Equal(expected, actual);
 }

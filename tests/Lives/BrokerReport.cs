@@ -17,7 +17,7 @@ internal enum ReportKind
 /// <param name="Of">The connection it is about.</param>
 /// <param name="SentAt">When it is made, by the true clock.</param>
 /// <param name="SaysAt">When that happened, as it says; null where it says no time.</param>
-internal sealed record Report(ReportKind Kind, Connection Of, DateTimeOffset SentAt, DateTimeOffset? SaysAt, Func<SessionSet, DateTimeOffset, Observation, Outcome> Fact)
+internal sealed record BrokerReport(ReportKind Kind, Connection Of, DateTimeOffset SentAt, DateTimeOffset? SaysAt, Func<SessionSet, DateTimeOffset, Observation, Outcome> Fact)
 {
     /// <summary>When it reaches us. Part of the fact where it says no time.</summary>
     public DateTimeOffset ArrivesAt { get; init; } = SentAt;
@@ -26,7 +26,7 @@ internal sealed record Report(ReportKind Kind, Connection Of, DateTimeOffset Sen
 
     public Outcome Tell(SessionSet set, Observation seen) => Fact(set, Timestamp, seen);
 
-    public static Report OfStart(Life life, Connection one)
+    public static BrokerReport OfStart(Life life, Connection one)
     {
         var (node, peer) = (NodeIn(life.Dialect, one), PeerIn(life.Dialect, one));
         var saysTime = life.Dialect is not Dialect.Arrival;
@@ -35,7 +35,7 @@ internal sealed record Report(ReportKind Kind, Connection Of, DateTimeOffset Sen
             (set, at, seen) => set.Connected(node ?? "", at, peer, Details(one), timeIsArrival: !saysTime, seen));
     }
 
-    public static Report OfEnd(Life life, Connection one)
+    public static BrokerReport OfEnd(Life life, Connection one)
     {
         var (node, peer, reason) = (NodeIn(life.Dialect, one), PeerIn(life.Dialect, one), DisconnectReasons.Of(one.Reason));
         return new(
@@ -45,15 +45,15 @@ internal sealed record Report(ReportKind Kind, Connection Of, DateTimeOffset Sen
                 : (set, at, seen) => set.Parted(new(node, peer, at, reason, one.Reason, FarewellKind.Disconnected), seen));
     }
 
-    public static Report OfSubscription(Connection one, long at, string filter, int qos) => new(
+    public static BrokerReport OfSubscription(Connection one, long at, string filter, int qos) => new(
         ReportKind.Subscription, one, Life.Time(at), Life.Time(at + one.Skew),
         (set, time, seen) => set.Subscribed(filter, time, new(qos, null, null, null), seen));
 
-    public static Report OfUnsubscription(Connection one, long at, string filter) => new(
+    public static BrokerReport OfUnsubscription(Connection one, long at, string filter) => new(
         ReportKind.Subscription, one, Life.Time(at), Life.Time(at + one.Skew), (set, time, seen) => set.Unsubscribed(filter, time, seen));
 
     /// <summary>What the broker's API says of a client whose last connection this is.</summary>
-    public static Report OfState(Connection last, DateTimeOffset asOf, bool isCoarse) => new(
+    public static BrokerReport OfState(Connection last, DateTimeOffset asOf, bool isCoarse) => new(
         ReportKind.State, last, asOf, asOf,
         last.End is not null
             ? (set, at, seen) => set.Absent(at, null, seen)
