@@ -40,7 +40,7 @@ public sealed record Presence(
         var fromStray = stray is not null && !(stray.At <= end?.At);
         if (fromStray) end = stray!.End;
         var absence = live is null ? farewells.FindLast(farewell => farewell.EndsAll && !(farewell.At < end?.At)) : null;
-        // The unknown successor is gone too, and the broker knows what nobody had heard of.
+        // A takeover's unknown successor is gone too, and of a client given up the broker knows more.
         if (end is null or { Reason: DisconnectReason.Takeover } or { By: EndedBy.Expired }) end = absence?.End ?? end;
 
         var (status, sure) = (live, end) switch

@@ -241,7 +241,9 @@ public sealed class ReconciledSessionTests
         history.Connected(10.8, peer: "10.0.0.1:2");
         if (!listedFirst) history.Listed(10.4, asOf: 60, peer: "10.0.0.1:1", coarse: true);
 
-        Assert.Equal(2, history.Set.Sessions.Count);
+        Assert.Equal(
+            [(AHistory.At(10.8), "10.0.0.1:2"), (AHistory.At(10), "10.0.0.1:1")],
+            history.Set.Sessions.Select(one => (one.ConnectedAt, one.Peer)));
     }
 
     [Fact]
