@@ -78,7 +78,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (work.Connection.QuerySingleOrDefault<Row>(Find, new { ClientNo = clientNo }) is not { } row) return ValueTask.FromResult<Device?>(null);
 
         var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device), DueAt = row.DueAt });
+        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device), Version = device.Version, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
     }
 
@@ -109,11 +109,15 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                     .Run();
                 entry.Saved = row;
             }
-            saveActivity.Value
-                .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
-                .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
-                .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add(row.Status)
-                .Run();
+            if (entry.Version != device.Version)
+            {
+                saveActivity.Value
+                    .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
+                    .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
+                    .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add(row.Status)
+                    .Run();
+                entry.Version = device.Version;
+            }
             FlushDeadline(entry);
         }
         changed.Clear();
@@ -121,7 +125,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
     private void FlushDeadline(Entry entry)
     {
-        var due = entry.Device.Pending.DueAt.ToMs();
+        var due = entry.Device.Pending.DueAt?.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToMs(); // rounded up, so that it is due when the worker looks
         if (due == entry.DueAt) return;
         if (due is null) dropDeadline.Value.Add(entry.ClientNo).Run();
         else saveDeadline.Value.Add(entry.ClientNo).Add(due).Run();
@@ -177,6 +181,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public long ClientNo { get; } = clientNo;
         public Device Device { get; } = device;
         public Row? Saved { get; set; }
+
+        /// <summary>As it stands in `device_activity`.</summary>
+        public long? Version { get; set; }
 
         /// <summary>As it stands in `deadlines`.</summary>
         public long? DueAt { get; set; }
