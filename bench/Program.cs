@@ -1,4 +1,5 @@
 using WebhookService.Bench;
+using WebhookService.Bench.Deadlines;
 using WebhookService.Bench.Fleet;
 using WebhookService.Bench.Ingest;
 
@@ -12,8 +13,11 @@ const string Usage = """
       dotnet run -c Release --project bench -- ingest   webhooks over HTTP, until they are on disk
         --seconds 10                                    how long each load lasts
         --connections 8,64                              keep-alive connections, one load for each number
+      dotnet run -c Release --project bench -- deadlines a million devices that wait for something, for three minutes
+        --devices 1000000                               how many
+        --seconds 30                                    how long as many fall due as in a real fleet
 
-    Full-size fleets and ingest loads write their tables to docs/performance.md. The exit code is 1 if a limit was missed.
+    Full-size fleets, deadlines and ingest loads write their tables to docs/performance.md. The exit code is 1 if a limit was missed.
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -30,6 +34,8 @@ try
             return await FleetBenchmark.RunAsync(new Arguments(rest, ["devices", "messages", "file"], ["keep"]), interrupted.Token);
         case ["ingest", .. var rest]:
             return await IngestBenchmark.RunAsync(new Arguments(rest, ["seconds", "connections"], []), interrupted.Token);
+        case ["deadlines", .. var rest]:
+            return await DeadlineBenchmark.RunAsync(new Arguments(rest, ["devices", "seconds"], []), interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
             return 0;

@@ -51,7 +51,7 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
     {
         Volatile.Write(ref wakeAt, long.MaxValue); // from here on commits nudge: what was committed before is read now
         using (var connection = database.OpenForReading())
-            Volatile.Write(ref wakeAt, connection.ExecuteScalar<long?>("SELECT min(due_at) FROM deadlines") ?? long.MaxValue);
+            Volatile.Write(ref wakeAt, connection.QueryFirstOrDefault<(string, long DueAt)?>(DueBetween, new { after = long.MinValue, until = long.MaxValue, limit = 1 })?.DueAt ?? long.MaxValue);
 
         var now = time.GetUtcNow();
         var rest = TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wakeAt - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds), 0, Longest.TotalMilliseconds));

@@ -42,6 +42,11 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
           silent = excluded.silent, flapping = excluded.flapping
         """;
 
+    /// <summary>Touches no index, of which `devices` has many.</summary>
+    private const string SavePending = """
+        UPDATE devices SET offline_confirmed_at = ?, verify_at = ?, lapsed_takeover = ?, subscription_ends_at = ?, silent = ?, flapping = ? WHERE client_no = ?
+        """;
+
     private const string SaveActivity = """
         INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -57,6 +62,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly Deadlines.Deadlines deadlines;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
+    private readonly Lazy<Statement> savePending;
     private readonly Lazy<Statement> saveActivity;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
@@ -69,6 +75,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         (this.work, this.clients, this.journal, this.deadlines, this.time) = (work, clients, journal, deadlines, time);
         saveDevice = work.Prepare(SaveDevice);
+        savePending = work.Prepare(SavePending);
         saveActivity = work.Prepare(SaveActivity);
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
@@ -115,7 +122,16 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         foreach (var entry in changed)
         {
             var (device, present) = (entry.Device, Saved.From(entry.Device));
-            if (entry.Saved != present)
+            if (entry.Saved is { } saved && present != saved && present == saved with { Pending = present.Pending })
+            {
+                var pending = present.Pending;
+                savePending.Value
+                    .Add(pending.OfflineConfirmedAt.ToMs()).Add(pending.VerifyAt.ToMs()).Add(pending.LapsedTakeover.ToMs())
+                    .Add(pending.SubscriptionEndsAt.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping).Add(entry.ClientNo)
+                    .Run();
+                entry.Saved = present;
+            }
+            else if (entry.Saved != present)
             {
                 var row = Row.From(entry.ClientNo, device);
                 saveDevice.Value
