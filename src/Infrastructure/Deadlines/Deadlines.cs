@@ -54,10 +54,10 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
             Volatile.Write(ref wakeAt, connection.QueryFirstOrDefault<(string, long DueAt)?>(DueBetween, new { after = long.MinValue, until = long.MaxValue, limit = 1 })?.DueAt ?? long.MaxValue);
 
         var now = time.GetUtcNow();
-        var rest = TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wakeAt - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds), 0, Longest.TotalMilliseconds));
-        if (rest > TimeSpan.Zero)
+        var untilDue = Math.Ceiling(wakeAt - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds);
+        var rest = TimeSpan.FromMilliseconds(Math.Clamp(untilDue, Shortest.TotalMilliseconds, Longest.TotalMilliseconds));
+        using (var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
         {
-            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             await Task.WhenAny(nudge.WaitAsync(over.Token), Task.Delay(rest, time, over.Token));
             await over.CancelAsync();
         }
@@ -110,6 +110,9 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
         if (earliest < Volatile.Read(ref wakeAt) && nudge.CurrentCount == 0) nudge.Release();
         earliest = long.MaxValue;
     }
+
+    /// <summary>Who falls due within it shares a transaction with the next.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(20);
 
     /// <summary>A clock that is set may need a look earlier.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
