@@ -50,7 +50,10 @@ public sealed record Presence(
             // A takeover alone never means offline: the successor's connected may be milliseconds behind.
             (_, { Reason: DisconnectReason.Takeover }) => (ConnectivityStatus.Online, false),
             _ when absence is { Kind: FarewellKind.Absent } => (ConnectivityStatus.Offline, true),
-            _ => (ConnectivityStatus.Offline, !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover),
+            // The newest may not be the last: then that it is over must be as sure.
+            _ => (ConnectivityStatus.Offline,
+                !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover
+                && (sessions[0].EndIsExact || sessions[0].End!.By is EndedBy.Reconciled)),
         };
         var left = status is ConnectivityStatus.Offline ? end : sessions.Find(session => session.End is { Reason: not DisconnectReason.Takeover })?.End;
         var evidence = (status, end) switch

@@ -129,6 +129,18 @@ public sealed class ReconciledSessionTests
             history.Set.Sessions.Where(one => one.Node != node).Select(one => (one.End!.At, one.End.By)).Single());
     }
 
+    [Fact]
+    public void When_the_listed_one_leaves_the_one_that_the_list_denied_casts_no_doubt()
+    {
+        history.Connected(10, node: "n1");
+        history.Connected(10.5, node: "n2");
+        history.Listed(10, asOf: 60, node: "n1");
+
+        history.Disconnected(10, at: 70, node: "n1");
+
+        Assert.Equal((Offline, Confirmed), history.State);
+    }
+
     [Theory]
     [InlineData(10, "n1", 11.4)]
     [InlineData(10.5, "n2", 10.8)]

@@ -381,6 +381,17 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void When_one_left_for_certain_and_the_newest_perhaps_it_is_offline_with_doubt()
+    {
+        history.Connected(10, node: "n2", peer: "10.0.0.1:2");
+        history.Connected(10.5, node: "n1", peer: "10.0.0.1:1");
+        history.Parted(10.5, node: "n1", peer: "10.0.0.1:1"); // perhaps of the one that had this port before
+        history.Parted(40, node: "n2", peer: "10.0.0.1:2");
+
+        Assert.Equal((Offline, Inferred), history.State);
+    }
+
+    [Fact]
     public void A_takeover_of_the_same_peer_in_the_millisecond_of_the_connect_casts_doubt()
     {
         history.Connected(10, peer: "10.0.0.1:1");
