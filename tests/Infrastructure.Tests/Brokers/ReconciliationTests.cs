@@ -265,6 +265,7 @@ public sealed class ReconciliationTests
     {
         var (east, west) = (new ScriptedBroker("east", "e"), new ScriptedBroker("west", "w"));
         await using var store = await AStore.OpenAsync(clock, [east, west], ("Reconciliation:Interval", "1.00:00:00"));
+        await AdvanceUntilAsync(async () => (await store.SendAsync(new ListReconciliations(null, new(2, null)))).Items.Count(sweep => sweep.FinishedAt is not null) == 2);
         for (var i = 0; i < 10; i++)
         {
             var (inEast, inWest) = (east.Connect($"e{i}", Noon), west.Connect($"w{i}", Noon));
