@@ -4,7 +4,7 @@ using WebhookService.Domain.Devices;
 
 namespace WebhookService.Application.Brokers;
 
-/// <summary>These devices are online as far as is known, but the broker's list misses them together with too many others to believe it: they are stale.</summary>
+/// <summary>These devices are online as far as is known, but the broker's list misses them and that is not believed yet: they are stale.</summary>
 /// <param name="AsOf">A moment by the broker's clock before it was asked; who was heard of since is not doubted.</param>
 public sealed record DoubtDevices(IReadOnlyList<ClientId> Clients, DateTimeOffset AsOf, DateTimeOffset At) : ICommand;
 

@@ -111,8 +111,9 @@ public sealed class Reconciler(
 
         state.IsHolding |= unripe.Count > 0 || contradicted.Count > 0;
         state.Held = unripe.Count > 0 ? new HeldClients(unripe.Select(one => (one.Client, one.Since))) : state.Held;
-        foreach (var chunk in unripe.Chunk(Chunk)) await TellAsync(new DoubtDevices([.. chunk.Select(one => one.Client)], asOf, time.GetUtcNow()), cancellation);
+        await DoubtAsync(unripe.Select(one => one.Client), asOf, cancellation);
         var undecided = await SettleAsync(broker, missing, asOf, listedBefore, tally, cancellation);
+        await DoubtAsync(undecided, asOf, cancellation);
         tally.Add(new Findings { Held = unripe.Count });
         if (unripe.Count > 0)
             return (SweepResult.Held,
@@ -121,10 +122,10 @@ public sealed class Reconciler(
             return (SweepResult.Held,
                 $"Broker '{broker.Name}' counts {string.Join(", ", contradicted)} not among its running nodes, but reports come from there. "
                 + "Their devices are left as they are; see whether the API is that of another cluster, or the cluster is split.");
-        if (undecided > 0)
-            return (SweepResult.Incomplete, $"Broker '{broker.Name}' gave no answer for {undecided} devices that it does not list. They are left as they are; the next sweep asks again.");
         (state.IsHolding, state.Held, state.ListedAt) = (false, HeldClients.None, asOf);
-        return (SweepResult.Complete, null);
+        return undecided.Count == 0
+            ? (SweepResult.Complete, null)
+            : (SweepResult.Incomplete, $"Broker '{broker.Name}' gave no answer for {undecided.Count} devices that it does not list. They are stale; the next sweep asks again.");
     }
 
     /// <summary>Reads the list and corrects whoever is in it and was not known so.</summary>
@@ -179,12 +180,12 @@ public sealed class Reconciler(
     }
 
     /// <summary>Asks for the missing one by one.</summary>
-    /// <returns>For how many there was no answer, as while a client is just connecting.</returns>
+    /// <returns>For whom there was no answer, as while a client is just connecting.</returns>
     /// <exception cref="BrokerException">There was none for a whole chunk.</exception>
-    private async Task<int> SettleAsync(
+    private async Task<List<ClientId>> SettleAsync(
         IBroker broker, IReadOnlyList<Missed> missing, DateTimeOffset asOf, DateTimeOffset? listedBefore, Tally tally, CancellationToken cancellation)
     {
-        var undecided = 0;
+        var undecided = new List<ClientId>();
         foreach (var chunk in missing.Chunk(Chunk))
         {
             var found = new (ClientId Client, ListedClient? Listed, BrokerException? Failure)[chunk.Length];
@@ -198,11 +199,15 @@ public sealed class Reconciler(
                 tally.Add(await TellAsync(new RecordListed(present, asOf, now), cancellation));
             if (found.Where(one => one is { Failure: null, Listed: not { Connected: true } }).Select(one => (one.Client, one.Listed)).ToList() is { Count: > 0 } absent)
                 tally.Add(await TellAsync(new RecordAbsent(absent, asOf, listedBefore, now), cancellation));
-            var failed = found.Count(one => one.Failure is not null);
-            tally.Add(new Findings { Verified = chunk.Length - failed });
-            undecided += failed;
+            tally.Add(new Findings { Verified = found.Count(one => one.Failure is null) });
+            undecided.AddRange(found.Where(one => one.Failure is not null).Select(one => one.Client));
         }
         return undecided;
+    }
+
+    private async Task DoubtAsync(IEnumerable<ClientId> clients, DateTimeOffset asOf, CancellationToken cancellation)
+    {
+        foreach (var chunk in clients.Chunk(Chunk)) await TellAsync(new DoubtDevices(chunk, asOf, time.GetUtcNow()), cancellation);
     }
 
     private static async Task<(ClientId Client, ListedClient? Listed, BrokerException? Failure)> LookUpAsync(IBroker broker, ClientId client, CancellationToken cancellation)
@@ -224,7 +229,7 @@ public sealed class Reconciler(
         {
             try
             {
-                return await mediator.Send(found, cancellation);
+                return await mediator.Send(found, CancellationToken.None); // once given it is done, also while the service stops
             }
             catch (OverloadedException overloaded)
             {

@@ -25,7 +25,7 @@ internal static class ZoneCheck
                 continue;
 
             compared++;
-            var shift = new TimeSpan((reported - client.ConnectedAt).Ticks / client.Precision.Ticks * client.Precision.Ticks);
+            var shift = Math.Floor((reported - client.ConnectedAt) / client.Precision) * client.Precision;
             if (shift.Ticks % Quarter.Ticks == 0 && shift != TimeSpan.Zero) shifts[shift] = shifts.GetValueOrDefault(shift) + 1;
         }
         if (shifts.Count == 0 || shifts.MaxBy(one => one.Value) is not (var hours, > 1 and var count) || count * 2 <= compared) return;

@@ -52,6 +52,34 @@ public sealed class ReconciliationTests
     }
 
     [Fact]
+    public async Task A_list_that_says_what_is_known_writes_nothing()
+    {
+        await using var store = await OnlineAsync(5);
+        var before = store.Query<long>("SELECT sum(version) FROM device_activity")[0];
+
+        var sweep = await SweepAsync(store);
+
+        Assert.Equal((5L, 0L), (sweep.Findings.Scanned, sweep.Findings.Confirmed));
+        Assert.Equal(before, store.Query<long>("SELECT sum(version) FROM device_activity")[0]);
+    }
+
+    [Theory]
+    [InlineData("n1", 30)]
+    [InlineData("n2", 0)]
+    public async Task A_reconnect_that_no_report_told_of_is_another_session(string node, int minutes)
+    {
+        await using var store = await OnlineAsync(20);
+        broker.Connect("d03", Noon.AddMinutes(minutes), node);
+
+        var sweep = await SweepAsync(store);
+
+        Assert.Equal((1L, 0L), (sweep.Findings.Confirmed, sweep.Findings.CorrectedOnline));
+        Assert.Contains((node, Noon.AddMinutes(minutes).ToUnixTimeMilliseconds()), store.Query<(string, long)>(
+            "SELECT node, connected_at FROM sessions JOIN clients USING (client_no) WHERE client_id = 'd03'"));
+        Assert.Equal(Online, (await DeviceAsync(store, "d03")).Status);
+    }
+
+    [Fact]
     public async Task Half_a_list_takes_nobody_offline()
     {
         await using var store = await OnlineAsync(40);
@@ -152,6 +180,18 @@ public sealed class ReconciliationTests
     }
 
     [Fact]
+    public async Task Who_was_heard_of_since_the_broker_was_asked_is_not_absent()
+    {
+        await using var store = await OnlineAsync(1);
+        var asOf = clock.GetUtcNow();
+        await store.SendAsync(new RecordSignOfLife(new("d00"), asOf.AddSeconds(1), null, asOf.AddSeconds(1)));
+
+        var findings = await store.SendAsync(new RecordAbsent([(new("d00"), null)], asOf, null, asOf.AddSeconds(2)));
+
+        Assert.Equal((default, (Online, Confirmed)), (findings, await StateAsync(store, "d00")));
+    }
+
+    [Fact]
     public async Task While_a_sweep_holds_no_single_question_takes_a_device_offline()
     {
         await using var store = await OnlineAsync(40);
@@ -189,29 +229,27 @@ public sealed class ReconciliationTests
     }
 
     [Fact]
-    public async Task A_device_for_which_there_is_no_answer_stays_and_the_others_are_corrected()
+    public async Task A_device_for_which_there_is_no_answer_is_stale_and_the_others_are_corrected()
     {
         await using var store = await OnlineAsync(20);
         broker.Disconnect("d03");
         broker.Disconnect("d04");
         broker.Chokes = id => id == "d03"; // it is just connecting
-        var listedAt = store.Get<BrokerWatch>().Of(broker).ListedAt;
-        clock.Advance(TimeSpan.FromMinutes(1));
 
         var sweep = await SweepAsync(store);
 
         Assert.Equal((SweepResult.Incomplete, 1L, 1L), (sweep.Result, sweep.Findings.Verified, sweep.Findings.CorrectedOffline));
-        Assert.Equal((Online, Offline), ((await DeviceAsync(store, "d03")).Status, (await DeviceAsync(store, "d04")).Status));
-        Assert.Equal(listedAt, store.Get<BrokerWatch>().Of(broker).ListedAt);
+        Assert.Equal(((Online, Stale), Offline), (await StateAsync(store, "d03"), (await DeviceAsync(store, "d04")).Status));
     }
 
     [Theory]
     [InlineData(-5)]
+    [InlineData(0.5)]
     [InlineData(8)]
-    public async Task Times_of_another_zone_end_the_sweep_with_a_sentence_and_change_nothing(int hours)
+    public async Task Times_of_another_zone_end_the_sweep_with_a_sentence_and_change_nothing(double hours)
     {
         await using var store = await OnlineAsync(20);
-        broker.Tells = client => client with { ConnectedAt = client.ConnectedAt.AddHours(hours), Precision = TimeSpan.FromSeconds(1) };
+        broker.Tells = client => client with { ConnectedAt = client.ConnectedAt.AddHours(hours).AddMilliseconds(-400), Precision = TimeSpan.FromSeconds(1) };
 
         var sweep = await SweepAsync(store);
 
@@ -430,6 +468,7 @@ public sealed class ReconciliationTests
     {
         var (east, west) = (new ScriptedBroker("east", "e"), new ScriptedBroker("west", "w"));
         await using var store = await AStore.OpenAsync(clock, [east, west], ("Reconciliation:Interval", "1.00:00:00"));
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Start);
         for (var i = 0; i < 10; i++)
         {
             var (inEast, inWest) = (east.Connect($"e{i}", Noon), west.Connect($"w{i}", Noon));
@@ -451,6 +490,7 @@ public sealed class ReconciliationTests
     {
         var (all, one) = (new ScriptedBroker("all", "n"), new ScriptedBroker("one", "n1"));
         await using var store = await AStore.OpenAsync(clock, [all, one], ("Reconciliation:Interval", "1.00:00:00"));
+        await SweepsAsync(store, SweepCause.Start, SweepCause.Start);
         one.Connect("d1", Noon, "n1");
         await store.SendAsync(Connected("d1", Noon));
 
