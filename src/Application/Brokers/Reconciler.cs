@@ -181,7 +181,7 @@ public sealed class Reconciler(
 
     /// <summary>Asks for the missing one by one.</summary>
     /// <returns>For whom there was no answer, as while a client is just connecting.</returns>
-    /// <exception cref="BrokerException">There was none for a whole chunk.</exception>
+    /// <exception cref="BrokerException">There was none for so many in turn that the broker is down.</exception>
     private async Task<List<ClientId>> SettleAsync(
         IBroker broker, IReadOnlyList<Missed> missing, DateTimeOffset asOf, DateTimeOffset? listedBefore, Tally tally, CancellationToken cancellation)
     {
@@ -192,7 +192,7 @@ public sealed class Reconciler(
             await Parallel.ForAsync(
                 0, chunk.Length, new ParallelOptions { MaxDegreeOfParallelism = options.Value.Lookups, CancellationToken = cancellation },
                 async (i, stop) => found[i] = await LookUpAsync(broker, chunk[i].Client, stop));
-            if (Array.TrueForAll(found, one => one.Failure is not null)) throw found[0].Failure!;
+            if (chunk.Length > options.Value.Lookups && Array.TrueForAll(found, one => one.Failure is not null)) throw found[0].Failure!;
 
             var now = time.GetUtcNow();
             if (found.Where(one => one.Listed is { Connected: true }).Select(one => one.Listed!).ToList() is { Count: > 0 } present)
