@@ -38,8 +38,11 @@ public sealed class BrokerState
     /// <summary>The start of the last complete sweep, by the broker's clock and on the safe side.</summary>
     public DateTimeOffset? ListedAt { get; set; }
 
-    /// <summary>The last sweep held: when the next one misses the same devices, they are gone.</summary>
+    /// <summary>A sweep held, and none was complete since.</summary>
     public bool IsHolding { get; set; }
+
+    /// <summary>Whom it held: when a sweep misses them after <see cref="ReconciliationOptions.BrakeHold"/> again, they are asked for by name.</summary>
+    public HeldClients Held { get; set; } = HeldClients.None;
 
     /// <summary>The number of the sweep under way.</summary>
     public long? Running { get; set; }

@@ -4,8 +4,9 @@ using WebhookService.Domain.Devices;
 
 namespace WebhookService.Application.Brokers;
 
-/// <summary>These devices are online as far as is known, but the broker's list misses them together with too many others to believe it: they are stale.</summary>
-public sealed record DoubtDevices(IReadOnlyList<ClientId> Clients, DateTimeOffset At) : ICommand;
+/// <summary>These devices are online as far as is known, but the broker's list misses them and that is not believed yet: they are stale.</summary>
+/// <param name="AsOf">A moment by the broker's clock before it was asked; who was heard of since is not doubted.</param>
+public sealed record DoubtDevices(IReadOnlyList<ClientId> Clients, DateTimeOffset AsOf, DateTimeOffset At) : ICommand;
 
 internal sealed class DoubtDevicesHandler(IDeviceRepository devices) : ICommandHandler<DoubtDevices>
 {
@@ -13,7 +14,7 @@ internal sealed class DoubtDevicesHandler(IDeviceRepository devices) : ICommandH
     {
         foreach (var client in command.Clients)
         {
-            if (await devices.FindAsync(client, cancellationToken) is not { } device) continue;
+            if (await devices.FindAsync(client, cancellationToken) is not { } device || device.LastEvidenceAt > command.AsOf) continue;
             device.Doubt(command.At);
             await devices.SaveAsync(device, cancellationToken);
         }
