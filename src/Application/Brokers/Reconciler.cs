@@ -64,6 +64,7 @@ public sealed class Reconciler(
             var state = watch.Of(broker);
             DateTimeOffset asOf;
             ListedClient? found;
+            if (state.SilentUntil > time.GetUtcNow()) return false; // who waits behind shall not wait for a timeout each
             try
             {
                 state.Condition ??= await broker.ConditionAsync(cancellation); // its clock
@@ -73,6 +74,7 @@ public sealed class Reconciler(
             catch (BrokerException failed)
             {
                 state.Problem = failed.Message;
+                await FallSilentAsync(broker, state, cancellation);
                 return false; // one that does not answer may have it
             }
             if (found is { Connected: true })
@@ -89,6 +91,19 @@ public sealed class Reconciler(
         metrics.Corrected(await TellAsync(
             new RecordAbsent([(client, waiting)], earliest!.Value, watch.ListedAt(known?.Node), time.GetUtcNow()), cancellation));
         return true;
+    }
+
+    /// <summary>A question for one client failed: is it the client, or does the broker not answer at all?</summary>
+    private async Task FallSilentAsync(IBroker broker, BrokerState state, CancellationToken cancellation)
+    {
+        try
+        {
+            state.Condition = await broker.ConditionAsync(cancellation);
+        }
+        catch (BrokerException)
+        {
+            state.SilentUntil = time.GetUtcNow() + options.Value.CheckInterval; // the problem is told already
+        }
     }
 
     private async Task<(SweepResult, string?)> CompareAsync(IBroker broker, BrokerState state, Tally tally, CancellationToken cancellation)

@@ -64,7 +64,7 @@ internal sealed class DeadlineHandler(
             if (wish is Wish.Verification) doubtful.Add(client);
             if (wish is Wish.GivingUp)
                 await presence.TellAsync(
-                    client, now, (all, seen) => all.GivenUp(device.LastEvidenceAt, seen), seenAt: null, cancellationToken, cause: Cause.Deadline);
+                    client, now, (all, seen) => all.GivenUp(device.Pending.AliveUntil, seen), seenAt: null, cancellationToken, cause: Cause.Deadline);
         }
         return doubtful;
     }

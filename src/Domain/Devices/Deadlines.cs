@@ -19,6 +19,12 @@ public sealed record Pending
     /// <summary>When the next subscription runs out.</summary>
     public DateTimeOffset? SubscriptionEndsAt { get; init; }
 
+    /// <summary>Since when the device is stale; null while it is not.</summary>
+    public DateTimeOffset? StaleAt { get; init; }
+
+    /// <summary>Of a stale device: the last moment at which it is known to have been connected, by its reports or by the broker's list.</summary>
+    public DateTimeOffset? AliveUntil { get; init; }
+
     public bool IsSilent { get; init; }
     public bool IsFlapping { get; init; }
 
@@ -82,7 +88,7 @@ public sealed partial class Device
         if (Expiry(moment) <= now) wish = Wish.GivingUp;
         else if (Overrun(moment) <= now)
         {
-            GoStale(now);
+            GoStale(now, moment.ListedAt);
             if (moment.CanVerify) wish = Wish.Verification;
         }
         Pending = Pending with { DueAt = FirstDue(moment) };
@@ -98,9 +104,12 @@ public sealed partial class Device
     }
 
     /// <summary>The broker's list does not have the device, but it is not sure enough to call it offline.</summary>
-    public void Doubt(DateTimeOffset now)
+    /// <param name="listedAt">As in <see cref="Moment.ListedAt"/>.</param>
+    public void Doubt(DateTimeOffset now, DateTimeOffset? listedAt, PresenceRules rules)
     {
-        if (Connectivity.Status is ConnectivityStatus.Online && !IsStale) GoStale(now);
+        if (Connectivity.Status is not ConnectivityStatus.Online || IsStale) return;
+        GoStale(now, listedAt);
+        Arm(rules);
     }
 
     /// <summary>What the change of the connectivity makes due. Called before the change itself is told.</summary>
@@ -124,6 +133,7 @@ public sealed partial class Device
             if (LastEvidenceAt + Patience(rules) <= now) Connectivity = says with { Confidence = Confidence.Stale };
             else Raise(new DeviceHeardAgain(Id, now, says.Confidence));
         }
+        if (!IsStale) Pending = Pending with { StaleAt = null, AliveUntil = null };
         if (!Pending.IsFlapping && says.FlappingUntil > now)
         {
             Pending = Pending with { IsFlapping = true };
@@ -155,11 +165,12 @@ public sealed partial class Device
         Raise(new DeviceResumed(Id, at, (at - LastMessageAt)?.TotalSeconds ?? 0));
     }
 
-    private void GoStale(DateTimeOffset now)
+    private void GoStale(DateTimeOffset now, DateTimeOffset? listedAt)
     {
+        Pending = Pending with { StaleAt = now, AliveUntil = Later(LastEvidenceAt, listedAt > Session?.ConnectedAt ? listedAt : null) };
         Connectivity = Connectivity with { Confidence = Confidence.Stale };
         Version++;
-        Raise(new DeviceWentStale(Id, now, LastEvidenceAt ?? FirstSeenAt));
+        Raise(new DeviceWentStale(Id, now, Pending.AliveUntil ?? FirstSeenAt));
     }
 
     private void StopFlapping(DateTimeOffset now)
@@ -229,8 +240,8 @@ public sealed partial class Device
     }
 
     private DateTimeOffset? Expiry(Moment moment) =>
-        Connectivity.Status is ConnectivityStatus.Online && IsStale && Patience(moment.Rules) + moment.Rules.ExpireAfter is { } patience
-            ? Graced(LastEvidenceAt + patience, moment.Rules.ExpireAfter!.Value, moment)
+        Connectivity.Status is ConnectivityStatus.Online && IsStale && moment.Rules.ExpireAfter is { } patience
+            ? Graced(Pending.StaleAt + patience, patience, moment)
             : null;
 
     /// <summary>How long no evidence is no doubt. MQTT closes a connection after 1.5 × keep alive; 0 switches the keep alive off.</summary>

@@ -179,7 +179,7 @@ public sealed partial class Device : Aggregate
         if (says is { Evidence: "takeover", Status: ConnectivityStatus.Online } && says.Since == Pending.LapsedTakeover)
             says = says with { Status = ConnectivityStatus.Offline, LastOfflineAt = says.Since, LastReason = DisconnectReason.Takeover, LastRawReason = null };
 
-        var (before, evidence) = (Connectivity, LastEvidenceAt);
+        var (before, evidence) = (Connectivity, Pending.AliveUntil ?? LastEvidenceAt);
         Connectivity = says = says with { Confidence = says.FreshConfidence };
         Version++;
         Await(before, seen);

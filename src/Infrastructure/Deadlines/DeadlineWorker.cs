@@ -83,7 +83,7 @@ internal sealed partial class DeadlineWorker(
             {
                 await Task.Delay(overloaded.RetryAfter, time, cancellation);
             }
-            catch (Exception fault) when (fault is not OperationCanceledException)
+            catch (Exception fault) when (!cancellation.IsCancellationRequested)
             {
                 Failed(fault);
                 return false;

@@ -27,8 +27,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence,
           last_online_at, last_offline_at, last_reason, last_raw_reason, flapping_until, session_count, subscription_count,
           node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more,
-          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, silent, flapping)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (client_no) DO UPDATE SET
           username = excluded.username, name = excluded.name, tags = excluded.tags, message_interval = excluded.message_interval,
           status = excluded.status, confidence = excluded.confidence, since = excluded.since, evidence = excluded.evidence,
@@ -39,12 +39,14 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
           keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more,
           fresh_confidence = excluded.fresh_confidence, gone_at = excluded.gone_at, offline_confirmed_at = excluded.offline_confirmed_at,
           verify_at = excluded.verify_at, lapsed_takeover = excluded.lapsed_takeover, subscription_ends_at = excluded.subscription_ends_at,
-          silent = excluded.silent, flapping = excluded.flapping
+          stale_at = excluded.stale_at, alive_until = excluded.alive_until, silent = excluded.silent, flapping = excluded.flapping
         """;
 
     /// <summary>Touches no index, of which `devices` has many.</summary>
     private const string SavePending = """
-        UPDATE devices SET offline_confirmed_at = ?, verify_at = ?, lapsed_takeover = ?, subscription_ends_at = ?, silent = ?, flapping = ? WHERE client_no = ?
+        UPDATE devices SET offline_confirmed_at = ?, verify_at = ?, lapsed_takeover = ?, subscription_ends_at = ?, stale_at = ?, alive_until = ?,
+          silent = ?, flapping = ?
+        WHERE client_no = ?
         """;
 
     private const string SaveActivity = """
@@ -127,7 +129,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 var pending = present.Pending;
                 savePending.Value
                     .Add(pending.OfflineConfirmedAt.ToMs()).Add(pending.VerifyAt.ToMs()).Add(pending.LapsedTakeover.ToMs())
-                    .Add(pending.SubscriptionEndsAt.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping).Add(entry.ClientNo)
+                    .Add(pending.SubscriptionEndsAt.ToMs()).Add(pending.StaleAt.ToMs()).Add(pending.AliveUntil.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping).Add(entry.ClientNo)
                     .Run();
                 entry.Saved = present;
             }
@@ -141,7 +143,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                     .Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Ip).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion)
                     .Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
                     .Add(row.FreshConfidence).Add(row.GoneAt).Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover)
-                    .Add(row.SubscriptionEndsAt).Add(row.Silent).Add(row.Flapping)
+                    .Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil).Add(row.Silent).Add(row.Flapping)
                     .Run();
                 entry.Saved = present;
             }
@@ -268,6 +270,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public long? VerifyAt { get; init; }
         public long? LapsedTakeover { get; init; }
         public long? SubscriptionEndsAt { get; init; }
+        public long? StaleAt { get; init; }
+        public long? AliveUntil { get; init; }
         public bool Silent { get; init; }
         public bool Flapping { get; init; }
 
@@ -314,6 +318,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 VerifyAt = pending.VerifyAt.ToMs(),
                 LapsedTakeover = pending.LapsedTakeover.ToMs(),
                 SubscriptionEndsAt = pending.SubscriptionEndsAt.ToMs(),
+                StaleAt = pending.StaleAt.ToMs(),
+                AliveUntil = pending.AliveUntil.ToMs(),
                 Silent = pending.IsSilent,
                 Flapping = pending.IsFlapping,
             };
@@ -347,6 +353,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 VerifyAt = VerifyAt.ToTime(),
                 LapsedTakeover = LapsedTakeover.ToTime(),
                 SubscriptionEndsAt = SubscriptionEndsAt.ToTime(),
+                StaleAt = StaleAt.ToTime(),
+                AliveUntil = AliveUntil.ToTime(),
                 IsSilent = Silent,
                 IsFlapping = Flapping,
                 DueAt = DueAt.ToTime(),

@@ -84,7 +84,7 @@ internal sealed class AWatchedDevice(PresenceRules? rules = null)
 
     public AWatchedDevice Doubted()
     {
-        Device.Doubt(At(Now));
+        Device.Doubt(At(Now), ListedAt, rules);
         return Heard();
     }
 

@@ -140,7 +140,7 @@ public sealed class DeadlineProperties
                 device.Listed(at, now, node);
                 break;
             case Kind.AllAreListed:
-                device.ListedAt = At(at);
+                if (!(device.ListedAt > At(at))) device.ListedAt = At(at); // a later list is of a later moment
                 break;
             case Kind.IsAbsent:
                 device.Absent(at);

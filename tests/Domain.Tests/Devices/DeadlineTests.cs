@@ -294,6 +294,20 @@ public sealed class DeadlineTests
     }
 
     [Fact]
+    public void A_device_that_lived_by_the_brokers_list_is_given_up_after_it_was_stale_for_a_day_not_a_day_after_its_last_report()
+    {
+        var device = Online().Quiet();
+        device.ListedAt = At(3 * Day);
+        Assert.Equal("", device.Watched((3 * Day) + 899).Events);
+
+        device.Watched((4 * Day) + 899);
+        Assert.Equal($"went-stale@{(3 * Day) + 900}", device.Events);
+        Assert.Equal(At(3 * Day), device.Device.Pending.AliveUntil);
+
+        Assert.Equal($"went-unknown@{(4 * Day) + 900}", device.Watched((4 * Day) + 900).Events);
+    }
+
+    [Fact]
     public void The_last_evidence_of_an_unknown_device_may_be_its_connect()
     {
         var device = Online().Watched(900 + Day);

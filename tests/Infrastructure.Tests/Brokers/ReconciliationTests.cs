@@ -418,6 +418,22 @@ public sealed class ReconciliationTests
     }
 
     [Fact]
+    public async Task A_broker_that_gives_no_answer_is_not_asked_for_the_next_device_at_once()
+    {
+        await using var store = await OnlineAsync(20);
+        var reconciler = store.Get<Reconciler>();
+        broker.IsDown = true;
+        Assert.False(await reconciler.VerifyAsync(new("d01"), default));
+        broker.IsDown = false;
+
+        Assert.False(await reconciler.VerifyAsync(new("d02"), default));
+        Assert.Empty(broker.Asked);
+
+        clock.Advance(TimeSpan.FromDays(1));
+        Assert.True(await reconciler.VerifyAsync(new("d02"), default));
+    }
+
+    [Fact]
     public async Task A_device_that_shows_life_without_a_known_session_is_asked_for()
     {
         await using var store = await OnlineAsync(20);

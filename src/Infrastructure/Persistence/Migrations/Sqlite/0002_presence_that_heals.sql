@@ -14,6 +14,8 @@ ALTER TABLE devices ADD COLUMN offline_confirmed_at INTEGER;
 ALTER TABLE devices ADD COLUMN verify_at INTEGER;
 ALTER TABLE devices ADD COLUMN lapsed_takeover INTEGER;
 ALTER TABLE devices ADD COLUMN subscription_ends_at INTEGER;
+ALTER TABLE devices ADD COLUMN stale_at INTEGER;
+ALTER TABLE devices ADD COLUMN alive_until INTEGER;     -- of a stale device
 ALTER TABLE devices ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN flapping INTEGER NOT NULL DEFAULT 0;
 UPDATE devices SET fresh_confidence = confidence, gone_at = CASE status WHEN 2 THEN since END,
