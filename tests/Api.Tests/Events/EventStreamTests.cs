@@ -43,7 +43,8 @@ public sealed class EventStreamTests
 
         var events = SseParser.Create(await response.Content.ReadAsStreamAsync());
         var told = new List<(string?, string, long)>();
-        await foreach (var one in events.EnumerateAsync()) told.Add((one.EventId, one.EventType, (long)JsonNode.Parse(one.Data)!["seq"]!));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        await foreach (var one in events.EnumerateAsync(limit.Token)) told.Add((one.EventId, one.EventType, (long)JsonNode.Parse(one.Data)!["seq"]!));
 
         Assert.Equal([("1", "a.one", 1)], told);
         Assert.Equal("2", events.LastEventId);
@@ -223,6 +224,7 @@ public sealed class EventStreamTests
         using var response = await api.Read.SendAsync(request).WaitAsync(TimeSpan.FromSeconds(20));
 
         Assert.Equal((HttpStatusCode.OK, "text/event-stream"), (response.StatusCode, response.Content.Headers.ContentType?.MediaType));
+        Assert.Contains("events_streams 0\n", await api.Read.GetStringAsync("/metrics"), StringComparison.Ordinal);
     }
 
     [Fact]
