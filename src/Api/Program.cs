@@ -2,6 +2,7 @@ using WebhookService.Api.Dashboard;
 using WebhookService.Api.Demo;
 using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Events;
 using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
 using WebhookService.Api.Security;
@@ -51,6 +52,7 @@ public partial class Program
         builder.Services.AddOperating(builder.Configuration);
         builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddDevices();
+        builder.Services.AddEvents(builder.Configuration);
         builder.Services.AddControllers();
         builder.Services.HushHost();
         configure?.Invoke(builder);

@@ -29,6 +29,26 @@ public sealed class EventsQuery
     };
 }
 
+/// <summary>Which events are wanted on the stream.</summary>
+public sealed class EventStreamQuery
+{
+    /// <summary>The sequence number of the last event already seen; 0 for all there are. If not given, what happens from now on.</summary>
+    [Range(0, long.MaxValue, ErrorMessage = "'after' is a sequence number: 0 or more.")]
+    public long? After { get; init; }
+
+    /// <summary>Event types, or beginnings such as `device.*`, with commas between.</summary>
+    public string? Types { get; init; }
+
+    /// <summary>The events of this client only.</summary>
+    public string? ClientId { get; init; }
+
+    internal ListEvents ToQuery(long after) => new(after, ListQuery.DefaultLimit)
+    {
+        Types = EventTypes.Parse(Types),
+        Client = ClientId is null ? null : new ClientId(ClientId),
+    };
+}
+
 /// <summary>Which events of a device are wanted: newest first, or those after a sequence number, oldest first.</summary>
 public sealed class DeviceEventsQuery : ListQuery
 {

@@ -7,6 +7,7 @@ using Microsoft.Net.Http.Headers;
 using Microsoft.OpenApi;
 using WebhookService.Api.Devices;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Events;
 using WebhookService.Api.Lists;
 using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
@@ -18,6 +19,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
 {
     private const string ProblemSchema = "Problem";
     private const string OneDevice = "api/v1/devices/{clientId}";
+    private const string LiveStream = "api/v1/events/stream";
     private const string AllDevices = "api/v1/devices";
 
     public Task TransformAsync(OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
@@ -57,8 +59,8 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
 
         operation.Responses ??= [];
         foreach (var answer in operation.Responses.Values)
-            foreach (var streamed in answer.Content?.Where(type => type.Key is ListForms.NdJson or ListForms.Csv) ?? [])
-                streamed.Value.Schema = null; // items, one a line: not the page that the JSON form is
+            foreach (var streamed in answer.Content?.Where(type => type.Key is ListForms.NdJson or ListForms.Csv or EventStreams.MediaType) ?? [])
+                streamed.Value.Schema = null; // items, each a line or an event: not the page that the JSON form is
 
         if (call.RelativePath == AllDevices && operation.Responses["200"].Content?[ListForms.Json] is { } list)
         {
@@ -76,6 +78,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
         Refused(415, operation.RequestBody is not null);
         Refused(428, takesIfMatch && isPatch);
         Refused(429, scope is Scopes.Ingest or Scopes.Manage); // what goes through the writer
+        Refused(503, call.RelativePath == LiveStream);
         return;
 
         void Refused(int status, bool applies)

@@ -7,9 +7,16 @@ internal static class HeadRequests
     {
         app.Use((context, next) =>
         {
-            if (HttpMethods.IsHead(context.Request.Method) && context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)) context.Request.Method = HttpMethods.Get;
+            if (HttpMethods.IsHead(context.Request.Method) && context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase))
+            {
+                context.Request.Method = HttpMethods.Get;
+                context.Items[typeof(HeadRequests)] = true;
+            }
             return next(context);
         });
         return app;
     }
+
+    /// <summary>For answers that have no end: of those, nobody would hear anything.</summary>
+    public static bool WasHead(HttpContext context) => context.Items.ContainsKey(typeof(HeadRequests));
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace WebhookService.Application.Common;
 
-/// <summary>JSON that was checked when it was stored and goes out as it is: neither read nor changed on the way, however deep it is.</summary>
+/// <summary>JSON that was checked when it was stored and goes out as it is, but for line breaks: neither read nor changed on the way, however deep it is.</summary>
 [JsonConverter(typeof(Converter))]
 public readonly record struct RawJson(string Text)
 {
@@ -18,6 +18,9 @@ public readonly record struct RawJson(string Text)
         }
 
         public override void Write(Utf8JsonWriter writer, RawJson value, JsonSerializerOptions options) =>
-            writer.WriteRawValue(value.Text, skipInputValidation: true);
+            writer.WriteRawValue(OneLine(value.Text), skipInputValidation: true);
+
+        // JSON breaks lines only between its tokens; where an item is a line (NDJSON, SSE) it may not.
+        private static string OneLine(string json) => json.AsSpan().ContainsAny('\n', '\r') ? json.Replace('\n', ' ').Replace('\r', ' ') : json;
     }
 }

@@ -18,6 +18,7 @@ public sealed class ServiceMetrics
     private readonly Counter<long> commandsFailed;
     private readonly Histogram<double> commitDuration;
     private readonly Histogram<long> commitSize;
+    private readonly Counter<long> streamed;
     private readonly Counter<long> corrections;
     private long correctedOnline;
     private long correctedOffline;
@@ -33,6 +34,7 @@ public sealed class ServiceMetrics
         commits = meter.CreateCounter<long>("store.commits", "{commit}", "Transactions written.");
         commandsFailed = meter.CreateCounter<long>("store.commands_failed", "{command}", "Commands rolled back alone because they failed.");
         commitDuration = meter.CreateHistogram<double>("store.commit.duration", "s", "Time from the begin of a transaction to its being on disk.");
+        streamed = meter.CreateCounter<long>("events.streamed", "{event}", "Events of the journal sent to readers of the live stream.");
         corrections = meter.CreateCounter<long>("presence.corrections", "{device}", "Devices whose status the broker's own list corrected: reports were lost.");
         sweeps = meter.CreateHistogram<double>("presence.sweep.duration", "s", "Time to compare the fleet with a broker's client list, by result.");
         lateness = meter.CreateHistogram<double>("presence.deadline.lateness", "s", "How late deadlines were met.");
@@ -53,6 +55,8 @@ public sealed class ServiceMetrics
         commitSize.Record(commands);
         commitDuration.Record(duration.TotalSeconds);
     }
+
+    public void Streamed(int events) => streamed.Add(events);
 
     public void Reconciled(SweepResult result, Findings findings, TimeSpan duration)
     {

@@ -10,8 +10,13 @@ namespace WebhookService.Application.Journal;
 /// <param name="After">The last sequence number already seen; 0 from the beginning.</param>
 public sealed record ListEvents(long After, int Limit) : IQuery<EventPage>
 {
+    public const long DefaultMaxChars = 8 * 1024 * 1024;
+
     public ClientId? Client { get; init; }
     public EventTypes Types { get; init; } = EventTypes.All;
+
+    /// <summary>A page ends before its data is larger than so many characters, whatever its limit: reports can be as large as a request. One event always fits.</summary>
+    public long MaxChars { get; init; } = DefaultMaxChars;
 }
 
 /// <summary>What happened to one device, newest first. The cursor is the sequence number of the last event.</summary>

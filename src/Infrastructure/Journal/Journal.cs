@@ -11,6 +11,9 @@ namespace WebhookService.Infrastructure.Journal;
 /// </summary>
 internal sealed class Journal : IUnitOfWorkPart, IReportRepository
 {
+    /// <summary>SQL for the newest sequence number, which stays when its entry is gone by retention; 0 while nothing has happened.</summary>
+    public static readonly string ReadHead = Sequence.ReadLast("journal", "journal", "seq");
+
     private const string Insert = "INSERT INTO journal (seq, type_no, at, client_no, message_no, data, key) VALUES (?, ?, ?, ?, ?, ?, ?)";
 
     private readonly Lazy<Statement> insert;
@@ -18,12 +21,14 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     private readonly Lazy<Statement> knows;
     private readonly ClientNames clients;
     private readonly EventTypeNames types;
+    private readonly JournalBell bell;
     private readonly List<Row> rows = [];
     private readonly HashSet<ReportKey> fresh = [];
+    private bool grew;
 
-    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types)
+    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, JournalBell bell)
     {
-        (this.clients, this.types) = (clients, types);
+        (this.clients, this.types, this.bell) = (clients, types, bell);
         insert = work.Prepare(Insert);
         sequence = new Sequence(work, "journal", "journal", "seq");
         knows = work.Prepare("SELECT 1 FROM journal WHERE key = ?");
@@ -69,6 +74,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
                 statement.AddNull().Run();
         }
         sequence.Flush();
+        grew = true;
         rows.Clear();
         fresh.Clear();
     }
@@ -80,7 +86,12 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         sequence.Forget();
     }
 
-    public void Committed() { }
+    public void Committed()
+    {
+        if (!grew) return;
+        grew = false;
+        bell.Ring(sequence.Last); // read anew where a command was rolled back: what others of its transaction appended is there
+    }
 
     private readonly record struct Row(long TypeNo, long At, long? ClientNo, long? MessageNo, string? Data, ReportKey? Key);
 }

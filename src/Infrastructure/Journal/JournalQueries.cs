@@ -16,10 +16,6 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
     /// <summary>So many entries one page walks where types are chosen: some tens of milliseconds.</summary>
     internal int EntriesWalked { get; init; } = 100_000;
 
-    /// <summary>A page ends before its data is larger than this, whatever its limit: reports can be as large as a request.</summary>
-    private const long MostDataChars = 8 * 1024 * 1024;
-
-    private const string Head = "SELECT max(seq) FROM journal";
     private const string Oldest = "SELECT min(seq) FROM journal";
 
     private const string Columns = """
@@ -39,7 +35,7 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
     {
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
-        var head = connection.ExecuteScalar<long?>(Head, transaction: snapshot) ?? 0;
+        var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot);
         var oldest = connection.ExecuteScalar<long?>(Oldest, transaction: snapshot);
         var chosen = TypesOf(connection, snapshot, query.Types);
         long? client = null;
@@ -47,7 +43,7 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
             return Task.FromResult(new EventPage([], Math.Max(query.After, head), head, oldest));
 
         var (items, complete, end) = Read(
-            connection, snapshot, client, chosen, query.Limit, ascending: true, query.After, cancellationToken);
+            connection, snapshot, client, chosen, query.Limit, query.MaxChars, ascending: true, query.After, cancellationToken);
         var next = complete ? Math.Max(query.After, head) : end;
         return Task.FromResult(new EventPage(items, next, head, oldest));
     }
@@ -60,14 +56,14 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
         if (ClientNo(connection, snapshot, query.Client.Value) is not { } client || chosen is { Count: 0 }) return Task.FromResult(new Page<EventView>([], null));
 
         var before = Cursor.Read<SeqPlace>(query.Page.Cursor)?.Seq ?? long.MaxValue;
-        var (items, complete, end) = Read(connection, snapshot, client, chosen, query.Page.Limit, ascending: false, before, cancellationToken);
+        var (items, complete, end) = Read(connection, snapshot, client, chosen, query.Page.Limit, ListEvents.DefaultMaxChars, ascending: false, before, cancellationToken);
         return Task.FromResult(new Page<EventView>(items, complete ? null : Cursor.Of(new SeqPlace(end))));
     }
 
     /// <returns>The events; whether the journal holds no more that match; else the sequence number at which to go on.</returns>
     private (List<EventView> Items, bool Complete, long End) Read(
-        SqliteConnection connection, SqliteTransaction snapshot, long? client, IReadOnlyCollection<long>? types, int limit, bool ascending, long start,
-        CancellationToken cancellation)
+        SqliteConnection connection, SqliteTransaction snapshot, long? client, IReadOnlyCollection<long>? types, int limit, long maxChars, bool ascending,
+        long start, CancellationToken cancellation)
     {
         var (beyond, notBeyond, order) = ascending ? (">", "<=", "ASC") : ("<", ">=", "DESC");
         var which = client is null ? "" : "AND j.client_no = @client";
@@ -88,8 +84,8 @@ internal sealed class JournalQueries(Database database) : IQueryHandler<ListEven
         foreach (var row in rows)
         {
             cancellation.ThrowIfCancellationRequested();
-            size += row.Data?.Length ?? 0;
-            if (items.Count == limit || (size > MostDataChars && items.Count > 0)) return (items, false, items[^1].Seq);
+            size += (row.Data?.Length ?? 0) + (row.Topic?.Length ?? 0);
+            if (items.Count == limit || (size > maxChars && items.Count > 0)) return (items, false, items[^1].Seq);
             items.Add(row.ToView());
         }
         return (items, stop is null, stop ?? 0);

@@ -6,9 +6,7 @@ namespace WebhookService.Infrastructure.Persistence;
 /// </summary>
 internal sealed class Sequence(UnitOfWork work, string name, string table, string column)
 {
-    private readonly Lazy<Statement> read = work.Prepare($"""
-        SELECT max(coalesce((SELECT value FROM counters WHERE name = '{name}'), 0), coalesce((SELECT max({column}) FROM {table}), 0))
-        """);
+    private readonly Lazy<Statement> read = work.Prepare(ReadLast(name, table, column));
 
     private readonly Lazy<Statement> write = work.Prepare(
         $"INSERT INTO counters (name, value) VALUES ('{name}', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
@@ -16,9 +14,16 @@ internal sealed class Sequence(UnitOfWork work, string name, string table, strin
     private long? last;
     private bool given;
 
+    /// <summary>The number that was given last; 0 before the first.</summary>
+    public long Last => last ??= read.Value.Number() ?? 0;
+
+    /// <summary>The SQL that reads it.</summary>
+    public static string ReadLast(string name, string table, string column) =>
+        $"SELECT max(coalesce((SELECT value FROM counters WHERE name = '{name}'), 0), coalesce((SELECT max({column}) FROM {table}), 0))";
+
     public long Next()
     {
-        last = (last ?? read.Value.Number() ?? 0) + 1;
+        last = Last + 1;
         given = true;
         return last.Value;
     }

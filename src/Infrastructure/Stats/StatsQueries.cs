@@ -13,7 +13,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
 {
     private static readonly TimeSpan RateWindow = TimeSpan.FromMinutes(1);
 
-    private const string Counts = """
+    private static readonly string Counts = $"""
         SELECT (SELECT count(*) FROM devices) AS devices,
                (SELECT count(*) FROM devices INDEXED BY devices_status WHERE status = 2) AS offline,
                (SELECT count(*) FROM devices INDEXED BY devices_status WHERE status = 0) AS unknown,
@@ -26,7 +26,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
                (SELECT min(message_no) FROM messages) AS first_message,
                (SELECT max(message_no) FROM messages) AS last_message,
                (SELECT count(*) FROM messages INDEXED BY messages_time WHERE published_at > @minute AND published_at <= @now) AS recent,
-               (SELECT max(seq) FROM journal) AS head,
+               ({Journal.Journal.ReadHead}) AS head,
                (SELECT min(seq) FROM journal) AS oldest,
                (SELECT count(*) FROM quarantine) AS quarantine
         """;
@@ -41,7 +41,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
             new SessionStats(row.Open),
             new SubscriptionStats(row.Subscriptions - row.Ended),
             new MessageStats(row.LastMessage - row.FirstMessage + 1 ?? 0, Math.Round(row.Recent / RateWindow.TotalSeconds, 2)),
-            new JournalStats(row.Head ?? 0, row.Oldest),
+            new JournalStats(row.Head, row.Oldest),
             new QuarantineStats(row.Quarantine),
             new IngestStats(ingest.QueueDepth, ingest.QueueCapacity),
             new StorageStats(SizeOf(database.Path) + SizeOf(database.Path + "-wal")),
@@ -67,7 +67,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Servi
         public long? FirstMessage { get; init; }
         public long? LastMessage { get; init; }
         public long Recent { get; init; }
-        public long? Head { get; init; }
+        public long Head { get; init; }
         public long? Oldest { get; init; }
         public long Quarantine { get; init; }
     }

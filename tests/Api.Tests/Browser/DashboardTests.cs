@@ -221,6 +221,57 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
     }
 
     [BrowserFact]
+    public async Task Events_come_by_the_stream_which_is_left_and_taken_up_again_with_the_button()
+    {
+        await SendAsync(Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(api);
+        var (journal, follow) = (visit.Page.Locator(".journal"), visit.Page.GetByRole(AriaRole.Button, new() { Name = "Follow" }));
+        int Asked(string what) => visit.Requests.Count(url => url.Contains($"/api/v1/events{what}", StringComparison.Ordinal));
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/events");
+        await Expect(journal).ToContainTextAsync("pump-1 went online");
+        await SendAsync(Connected("pump-2"));
+        await Expect(journal).ToContainTextAsync("pump-2 went online");
+        var (pages, streams) = (Asked("?"), Asked("/stream?"));
+        for (var i = 3; i <= 5; i++)
+        {
+            await SendAsync(Connected($"pump-{i}"));
+            await Expect(journal).ToContainTextAsync($"pump-{i} went online");
+            await Task.Delay(1000); // asking by pages would have done so by now
+        }
+        var (pagesLater, streamsLater) = (Asked("?"), Asked("/stream?"));
+        await follow.ClickAsync();
+        await Expect(follow).ToHaveTextAsync("Follow");
+        await SendAsync(Connected("pump-6"));
+        await Task.Delay(500);
+        await Expect(journal).Not.ToContainTextAsync("pump-6");
+        await follow.ClickAsync();
+        await Expect(journal).ToContainTextAsync("pump-6 went online");
+        await SendAsync(Connected("pump-7"));
+        await Expect(journal).ToContainTextAsync("pump-7 went online");
+
+        Assert.Equal((pages, streams), (pagesLater, streamsLater));
+        Assert.Equal(7, await journal.GetByText("went online").CountAsync());
+        Assert.Empty(visit.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task Where_no_stream_is_to_be_had_events_are_asked_for_by_pages()
+    {
+        await SendAsync(Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(api);
+        await visit.Page.RouteAsync("**/api/v1/events/stream**", route => route.FulfillAsync(new() { Status = 503 }));
+
+        await visit.SignInAsync();
+        await visit.GoToAsync("#/events");
+        await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("pump-1 went online");
+        await SendAsync(Connected("pump-2"));
+
+        await Expect(visit.Page.Locator(".journal")).ToContainTextAsync("pump-2 went online");
+    }
+
+    [BrowserFact]
     public async Task What_was_refused_can_be_looked_at_retried_and_deleted()
     {
         await RefusedAsync("""{"event":"message.publish","clientid":"c","topic":"t","payload":"plain!","timestamp":1767225600000}""", "/webhook/old");

@@ -27,6 +27,8 @@ public sealed class OpenApi
     [InlineData("/api/v1/devices/{clientId}", "patch", "200 400 401 403 404 412 415 428 429")]
     [InlineData("/api/v1/devices/{clientId}", "delete", "204 400 401 403 404 412 429")]
     [InlineData("/api/v1/devices/state:batch", "post", "200 400 401 403 415")]
+    [InlineData("/api/v1/events", "get", "200 400 401 403")]
+    [InlineData("/api/v1/events/stream", "get", "200 400 401 403 503")]
     [InlineData("/api/v1/quarantine/{id}", "delete", "204 400 401 403 404 429")]
     public async Task Each_call_names_its_answers_and_every_refusal_is_a_problem(string path, string method, string statuses)
     {
@@ -79,7 +81,7 @@ public sealed class OpenApi
         foreach (var name in operations.SelectMany(one => one["parameters"]?.AsArray() ?? []).Where(one => (string?)one!["in"] == "query").Select(one => (string)one!["name"]!))
             Assert.True(char.IsAsciiLetterLower(name[0]), name);
         Assert.Equal(
-            ["application/json", "application/problem+json", "application/x-ndjson", "text/csv"],
+            ["application/json", "application/problem+json", "application/x-ndjson", "text/csv", "text/event-stream"],
             operations.SelectMany(one => one["responses"]!.AsObject()).SelectMany(answer => answer.Value!["content"]?.AsObject().Select(type => type.Key) ?? [])
                 .Distinct().Order(StringComparer.Ordinal));
         var devices = paths["/api/v1/devices"]!["get"]!;
@@ -88,6 +90,11 @@ public sealed class OpenApi
         Assert.Null(devices["responses"]!["200"]!["content"]!["application/x-ndjson"]!["schema"]);
         Assert.Null(devices["responses"]!["200"]!["content"]!["text/csv"]!["schema"]);
         Assert.NotNull(paths["/api/v1/events"]!["get"]!["responses"]!["200"]!["content"]!["text/csv"]);
+        Assert.Contains(("Prefer", "header"), Parameters("/api/v1/events"));
+        Assert.Contains(("Last-Event-ID", "header"), Parameters("/api/v1/events/stream"));
+        Assert.Null(paths["/api/v1/events/stream"]!["get"]!["responses"]!["200"]!["content"]!["text/event-stream"]!["schema"]);
+
+        IEnumerable<(string?, string?)> Parameters(string path) => paths[path]!["get"]!["parameters"]!.AsArray().Select(one => ((string?)one!["name"], (string?)one["in"]));
     }
 
     [Fact]

@@ -45,6 +45,13 @@ export async function ask(path, { query, ...options } = {}) {
 /** The answer's JSON alone. */
 export const get = async (path, query, signal) => (await ask(path, { query, signal })).data;
 
+/** The body of an answer that does not end. */
+export async function open(path, query, signal) {
+  const response = await request(path + search(query), { signal, headers: { Accept: 'text/event-stream' } }, token);
+  if (!response.ok) throw new Refusal(response.status, {});
+  return response.body;
+}
+
 export const devicePath = (clientId, rest = '') => `devices/${encodeURIComponent(clientId)}${rest}`;
 
 /** No browser sends these two as a part of a path; ids like them are asked for by filter. */
@@ -55,10 +62,9 @@ function search(query) {
   return used.length ? `?${new URLSearchParams(used)}` : '';
 }
 
-async function send(path, { method = 'GET', body, headers = {}, signal }, bearer) {
-  let response;
+async function request(path, { method = 'GET', body, headers = {}, signal }, bearer) {
   try {
-    response = await fetch(`api/v1/${path}`, {
+    return await fetch(`api/v1/${path}`, {
       method, body, signal,
       headers: { Accept: 'application/json', Authorization: `Bearer ${bearer}`, ...headers },
       cache: 'no-store',
@@ -68,6 +74,10 @@ async function send(path, { method = 'GET', body, headers = {}, signal }, bearer
     if (failed.name === 'AbortError') throw failed;
     throw new Refusal(0, { detail: 'The service does not answer.', hint: 'Is it running? The page tries again by itself.' });
   }
+}
+
+async function send(path, options, bearer) {
+  const response = await request(path, options, bearer);
   const text = await response.text();
   const data = parse(text);
   if (!response.ok) throw new Refusal(response.status, data ?? {});

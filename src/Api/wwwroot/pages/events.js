@@ -2,6 +2,7 @@ import { get } from '../lib/api.js';
 import { h, reconcile, show } from '../lib/dom.js';
 import { number } from '../lib/format.js';
 import { empty, journalEntry } from '../lib/parts.js';
+import { follow as followStream } from '../lib/stream.js';
 
 const TAIL = 200;
 const MOST = 1000;
@@ -24,6 +25,7 @@ export function view(root, { query, signal, every }) {
   let after = null; // all up to here is shown
   let first = null; // all before here is not
   let following = true;
+  let rest = new AbortController();
 
   const again = every(2000, async () => {
     if (!following) return;
@@ -33,15 +35,24 @@ export function view(root, { query, signal, every }) {
     }
     for (let pages = 0; pages < 5; pages++) {
       const page = await get('events', { after, types: query.types, limit: 500 }, signal);
-      entries = [...page.items.toReversed(), ...entries].slice(0, MOST);
       const next = Number(page.next);
       const done = next <= after || next >= page.head;
-      after = Math.max(after, next);
-      show(where, `up to ${number(after)}`, page.head > after ? ` of ${number(page.head)}` : null);
+      take(page.items, Math.max(after, next), page.head);
       if (done) break;
     }
     draw();
+    rest = new AbortController();
+    await followStream({ after, types: query.types }, { signal, rest: rest.signal }, (items, position) => {
+      take(items, position, position);
+      if (items.length) draw();
+    });
   });
+
+  function take(items, position, head) {
+    entries = [...items.toReversed(), ...entries].slice(0, MOST);
+    after = position;
+    show(where, `up to ${number(after)}`, head > after ? ` of ${number(head)}` : null);
+  }
 
   function draw() {
     if (entries.length === 0) show(list, h('li', null, empty(query.types ? 'None of these lately.' : 'Nothing has happened yet.', query.types ? null : h('p', null, h('a', { href: '#/setup' }, 'Point EMQX here'), '.'))));
@@ -69,5 +80,6 @@ export function view(root, { query, signal, every }) {
     follow.setAttribute('aria-pressed', String(following));
     follow.textContent = following ? 'Following' : 'Follow';
     if (following) again();
+    else rest.abort();
   }
 }

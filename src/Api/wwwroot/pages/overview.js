@@ -2,6 +2,7 @@ import { get } from '../lib/api.js';
 import { h, reconcile, show } from '../lib/dom.js';
 import { ago, bytes, compact, number, plural, rate, since } from '../lib/format.js';
 import { connectivity, curve, deviceLink, empty, journalEntry, sparkline } from '../lib/parts.js';
+import { follow } from '../lib/stream.js';
 import { guide } from './setup.js';
 
 const STATES = ['online', 'offline', 'unknown'];
@@ -70,9 +71,18 @@ export function view(root, { signal, onStats, every }) {
       after = Number(page.next);
       if (done) break;
     }
+    drawNewest();
+    await follow({ after, types }, { signal }, (entries, position) => {
+      newest = [...entries.toReversed(), ...newest].slice(0, RECENT);
+      after = position;
+      drawNewest();
+    });
+  }));
+
+  function drawNewest() {
     reconcile(happened, newest.length ? newest : ['calm'], entry => entry.seq ?? entry, entry => (entry === 'calm'
       ? h('li', { class: 'faint' }, 'Nobody lately.') : journalEntry(entry)));
-  }));
+  }
 }
 
 function presence(devices) {
