@@ -190,8 +190,10 @@ public sealed class EventStreamTests
         await using var api = await ApiHost.StartAsync();
         using var outlives = new HttpClient { BaseAddress = api.Address, DefaultRequestHeaders = { Authorization = api.Read.DefaultRequestHeaders.Authorization } };
         using var stream = await AStream.OpenAsync(outlives);
+        await outlives.GetAsync("/health/live"); // leaves a connection for the poll
         using var poll = new HttpRequestMessage(HttpMethod.Get, "/api/v1/events") { Headers = { { "Prefer", "wait=60" } } };
         var polling = outlives.SendAsync(poll);
+        await Task.Delay(TimeSpan.FromMilliseconds(300)); // until it waits
         await stream.UntilAsync(parser => parser.LastEventId.Length > 0);
 
         var stopping = api.App.StopAsync();
