@@ -1,6 +1,8 @@
 using WebhookService.Bench;
+using WebhookService.Bench.Deadlines;
 using WebhookService.Bench.Fleet;
 using WebhookService.Bench.Ingest;
+using WebhookService.Bench.Presence;
 
 const string Usage = """
     Measures the service on this machine. Run it in Release:
@@ -12,8 +14,14 @@ const string Usage = """
       dotnet run -c Release --project bench -- ingest   webhooks over HTTP, until they are on disk
         --seconds 10                                    how long each load lasts
         --connections 8,64                              keep-alive connections, one load for each number
+      dotnet run -c Release --project bench -- presence  how often a device's state is wrong when reports are lost or late
+        --lives 20000                                   how many devices to generate for each dialect
+      dotnet run -c Release --project bench -- deadlines a million devices that wait for something, for three minutes
+        --devices 1000000                               how many
+        --seconds 30                                    how long as many fall due as in a real fleet
 
-    Full-size fleets and ingest loads write their tables to docs/performance.md. The exit code is 1 if a limit was missed.
+    Full-size fleets, deadlines and ingest loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
+    1 if a limit was missed.
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -30,6 +38,10 @@ try
             return await FleetBenchmark.RunAsync(new Arguments(rest, ["devices", "messages", "file"], ["keep"]), interrupted.Token);
         case ["ingest", .. var rest]:
             return await IngestBenchmark.RunAsync(new Arguments(rest, ["seconds", "connections"], []), interrupted.Token);
+        case ["presence", .. var rest]:
+            return PresenceBenchmark.Run(new Arguments(rest, ["lives"], []), interrupted.Token);
+        case ["deadlines", .. var rest]:
+            return await DeadlineBenchmark.RunAsync(new Arguments(rest, ["devices", "seconds"], []), interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
             return 0;

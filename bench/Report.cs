@@ -2,7 +2,7 @@ using System.Text;
 
 namespace WebhookService.Bench;
 
-/// <summary>A section of docs/performance.md: what was measured, against the limits that were set.</summary>
+/// <summary>A section of a page in docs: what was measured, against the limits that were set.</summary>
 internal sealed class Report(string title)
 {
     private readonly StringBuilder text = new();
@@ -49,13 +49,13 @@ internal sealed class Report(string title)
     }
 
     /// <summary>docs/performance.md of the repository that the caller stands in.</summary>
-    public static string DefaultPath
+    public static string DefaultPath => PathOf("performance.md");
+
+    /// <summary>A page in docs of the repository that the caller stands in.</summary>
+    public static string PathOf(string page)
     {
-        get
-        {
-            for (var folder = new DirectoryInfo(Environment.CurrentDirectory); folder is not null; folder = folder.Parent)
-                if (File.Exists(Path.Combine(folder.FullName, "WebhookService.sln"))) return Path.Combine(folder.FullName, "docs", "performance.md");
-            return Path.GetFullPath("performance.md");
-        }
+        for (var folder = new DirectoryInfo(Environment.CurrentDirectory); folder is not null; folder = folder.Parent)
+            if (File.Exists(Path.Combine(folder.FullName, "WebhookService.sln"))) return Path.Combine(folder.FullName, "docs", page);
+        return Path.GetFullPath(page);
     }
 }

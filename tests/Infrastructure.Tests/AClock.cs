@@ -7,6 +7,15 @@ internal sealed class AClock(DateTimeOffset now) : TimeProvider
     private readonly List<Alarm> alarms = [];
     private DateTimeOffset now = now;
 
+    /// <summary>When the next timer goes off; null if none is set.</summary>
+    public DateTimeOffset? NextAlarm
+    {
+        get
+        {
+            lock (gate) return alarms.Count == 0 ? null : alarms.Min(alarm => alarm.At);
+        }
+    }
+
     public override DateTimeOffset GetUtcNow()
     {
         lock (gate) return now;

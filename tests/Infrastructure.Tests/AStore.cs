@@ -46,18 +46,26 @@ internal sealed class AStore : IAsyncDisposable
 
     public static Task<AStore> OpenAsync(TimeProvider time, params (string Key, string Value)[] settings) => OpenAsync(time, [], settings);
 
-    public static async Task<AStore> OpenAsync(TimeProvider time, IReadOnlyList<IBroker> brokers, params (string Key, string Value)[] settings)
+    public static Task<AStore> OpenAsync(TimeProvider time, IReadOnlyList<IBroker> brokers, params (string Key, string Value)[] settings) =>
+        OpenInAsync(Directory.CreateTempSubdirectory("store-").FullName, time, brokers, settings);
+
+    /// <summary>Opens the database that lies in a folder, which goes away with the store.</summary>
+    public static Task<AStore> OpenInAsync(string folder, TimeProvider time, params (string Key, string Value)[] settings) => OpenInAsync(folder, time, [], settings);
+
+    private static async Task<AStore> OpenInAsync(string folder, TimeProvider time, IReadOnlyList<IBroker> brokers, (string Key, string Value)[] settings)
     {
-        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, time, brokers, settings);
+        var store = new AStore(folder, ownsFolder: true, time, brokers, settings);
         await store.StartAsync();
         return store;
     }
 
     /// <summary>Stops the service and starts another on the same file.</summary>
-    public async Task<AStore> RestartAsync()
+    /// <param name="meanwhile">What happens while none runs.</param>
+    public async Task<AStore> RestartAsync(Action? meanwhile = null, params (string Key, string Value)[] settings)
     {
         await StopAsync();
-        var next = new AStore(folder, ownsFolder, time, brokers, []);
+        meanwhile?.Invoke();
+        var next = new AStore(folder, ownsFolder, time, brokers, settings);
         ownsFolder = false;
         await next.StartAsync();
         return next;

@@ -72,7 +72,7 @@ internal sealed record ReconciliationsAsked(string Id, IReadOnlyList<Reconciliat
 
 /// <summary>A comparison of what is known with a broker's own client list.</summary>
 /// <param name="Cause">`start`, `schedule`, `ingest-gap`, `losses`, `node-gone`, `doubts`, `brake` or `request`.</param>
-/// <param name="Result">`running`, `complete`, `incomplete` (the list was not whole: nobody was taken offline), `held` (too many were missing: they are stale until a second comparison agrees) or `failed`.</param>
+/// <param name="Result">`running`, `complete`, `incomplete` (the list was not whole, or there was no answer for some of the missing), `held` (too many were missing to believe it at once, or reports come from nodes that the broker does not name; `problem` says which) or `failed`.</param>
 /// <param name="Scanned">Clients in the broker's list.</param>
 /// <param name="Discovered">Clients that no report had ever named: all of them when the service is new.</param>
 /// <param name="Confirmed">Devices whose status was right, but doubtful or of another session.</param>
@@ -104,7 +104,7 @@ internal sealed record BrokersResponse(IReadOnlyList<BrokerResponse> Brokers, IR
 /// <param name="ClockOffsetSeconds">How far its clock is ahead of ours, to about a second.</param>
 /// <param name="LostWebhooks">Webhooks that it counted as failed or dropped since it started; null where it does not tell.</param>
 /// <param name="ListedAt">When its whole client list last confirmed who is online.</param>
-/// <param name="Holding">The last comparison found too many devices missing to believe it; a second one is due.</param>
+/// <param name="Holding">A comparison was held, and none was complete since.</param>
 /// <param name="Running">The id of the comparison under way.</param>
 /// <param name="LastReconciliation">The newest comparison.</param>
 internal sealed record BrokerResponse(

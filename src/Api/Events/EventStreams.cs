@@ -86,7 +86,7 @@ internal sealed class EventStreams
         using var output = new Output(body, json);
         output.Retry(RetryMs);
         output.Position(events.After); // who is cut off before the first event knows, too, where to go on
-        await output.FlushAsync(end);
+        if (!await output.FlushAsync(end)) return;
         var lastSent = time.GetTimestamp();
 
         while (true)
@@ -96,11 +96,11 @@ internal sealed class EventStreams
             foreach (var happened in page.Items)
             {
                 output.Event(happened);
-                if (output.Unflushed >= FlushBytes) await output.FlushAsync(end);
+                if (output.Unflushed >= FlushBytes && !await output.FlushAsync(end)) return;
             }
             if (output.Unflushed > 0)
             {
-                await output.FlushAsync(end);
+                if (!await output.FlushAsync(end)) return;
                 lastSent = time.GetTimestamp();
             }
             metrics.Streamed(page.Items.Count);
@@ -111,7 +111,7 @@ internal sealed class EventStreams
                 if (Left(lastSent) == TimeSpan.Zero)
                 {
                     output.Heartbeat(events.After);
-                    await output.FlushAsync(end);
+                    if (!await output.FlushAsync(end)) return;
                     lastSent = time.GetTimestamp();
                 }
             }
@@ -156,10 +156,12 @@ internal sealed class EventStreams
         }
 
         /// <summary>Returns when the connection has taken it, but for what it buffers.</summary>
-        public async ValueTask FlushAsync(CancellationToken cancellation)
+        /// <returns>False if the reader has left.</returns>
+        public async ValueTask<bool> FlushAsync(CancellationToken cancellation)
         {
-            await body.FlushAsync(cancellation);
+            var flushed = await body.FlushAsync(cancellation);
             Unflushed = 0;
+            return !flushed.IsCompleted;
         }
 
         public void Dispose() => writer.Dispose();

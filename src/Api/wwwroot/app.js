@@ -86,8 +86,10 @@ function open(why) {
   /** Does the work now and again and again, as long as the page is shown and seen; says so when it fails. */
   function every(milliseconds, work) {
     let wake = () => {};
+    let asked = false;
     const loop = async () => {
       while (!signal.aborted) {
+        asked = false;
         if (!document.hidden) {
           try {
             await work();
@@ -99,11 +101,14 @@ function open(why) {
             if (failed.status >= 400 && failed.status < 500 && failed.status !== 429) return; // asking again would not help
           }
         }
-        await new Promise(done => { wake = done; setTimeout(done, milliseconds); });
+        if (!asked) await new Promise(done => { wake = done; setTimeout(done, milliseconds); });
       }
     };
     loop();
-    return () => wake();
+    return () => {
+      asked = true;
+      wake();
+    };
   }
 }
 

@@ -36,10 +36,30 @@ public sealed class BrokerState
     public DateTimeOffset? NextSweepAt { get; set; }
 
     /// <summary>The start of the last complete sweep, by the broker's clock and on the safe side.</summary>
-    public DateTimeOffset? ListedAt { get; set; }
+    public DateTimeOffset? ListedAt
+    {
+        get => Read(ref listedAt);
+        set => Interlocked.Exchange(ref listedAt, value?.UtcTicks ?? 0);
+    }
 
-    /// <summary>The last sweep held: when the next one misses the same devices, they are gone.</summary>
+    /// <summary>Until when it is not asked for single devices: it just gave no answer at all.</summary>
+    public DateTimeOffset? SilentUntil
+    {
+        get => Read(ref silentUntil);
+        set => Interlocked.Exchange(ref silentUntil, value?.UtcTicks ?? 0);
+    }
+
+    // One word each: others read them while one writes.
+    private long listedAt;
+    private long silentUntil;
+
+    private static DateTimeOffset? Read(ref long ticks) => Interlocked.Read(ref ticks) is not 0 and var known ? new(known, TimeSpan.Zero) : null;
+
+    /// <summary>A sweep held, and none was complete since.</summary>
     public bool IsHolding { get; set; }
+
+    /// <summary>Whom it held: when a sweep misses them after <see cref="ReconciliationOptions.BrakeHold"/> again, they are asked for by name.</summary>
+    public HeldClients Held { get; set; } = HeldClients.None;
 
     /// <summary>The number of the sweep under way.</summary>
     public long? Running { get; set; }

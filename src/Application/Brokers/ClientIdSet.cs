@@ -19,7 +19,7 @@ internal sealed class ClientIdSet
 
     public bool Contains(string id) => hashes.Contains(Hash(id));
 
-    private static ulong Hash(string id)
+    internal static ulong Hash(string id)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(id), hash);

@@ -12,10 +12,13 @@ public sealed record GetKnownConnections(IReadOnlyList<ClientId> Clients) : IQue
 public sealed record ListOnline(string? After, int Limit) : IQuery<IReadOnlyList<KnownConnection>>;
 
 /// <param name="ConnectedAt">Of the live session, or the last one.</param>
-/// <param name="LastSeenAt">When a report last mentioned the client.</param>
+/// <param name="SignOfLifeAt">When it last did what only a connected client can do.</param>
 public sealed record KnownConnection(
-    string ClientId, ConnectivityStatus Status, Confidence Confidence, string? Node, DateTimeOffset? ConnectedAt, DateTimeOffset? LastSeenAt)
+    string ClientId, ConnectivityStatus Status, Confidence Confidence, string? Node, DateTimeOffset? ConnectedAt, DateTimeOffset? SignOfLifeAt)
 {
+    /// <summary>The newest moment at which it is known to have been connected.</summary>
+    public DateTimeOffset? LastEvidenceAt => SignOfLifeAt > ConnectedAt ? SignOfLifeAt : ConnectedAt ?? SignOfLifeAt;
+
     /// <summary>Whether the broker's list says nothing new.</summary>
     public bool Agrees(ListedClient listed) =>
         Status is ConnectivityStatus.Online && Confidence is Confidence.Confirmed && Node == listed.Node

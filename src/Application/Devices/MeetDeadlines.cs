@@ -22,9 +22,12 @@ public sealed record PostponeDeadline(ClientId Client, DateTimeOffset Until) : I
 /// <summary>The due times of all devices together; each device keeps its own (<see cref="Pending.DueAt"/>).</summary>
 public interface IDeadlineTable
 {
-    /// <summary>Makes every device due at <paramref name="now"/>, unless the rules are those of the last time.</summary>
+    /// <summary>Makes every device due at once, unless the rules are those of the last time.</summary>
     /// <returns>Whether they were others.</returns>
-    ValueTask<bool> AdoptAsync(string rules, DateTimeOffset now, CancellationToken cancellation);
+    ValueTask<bool> AdoptAsync(string rules, CancellationToken cancellation);
+
+    /// <summary>Nothing of the client is due any more: there is no such device.</summary>
+    ValueTask DropAsync(ClientId client, CancellationToken cancellation);
 
     ValueTask PostponeAsync(ClientId client, DateTimeOffset until, CancellationToken cancellation);
 }
@@ -45,18 +48,23 @@ internal sealed class DeadlineHandler(
         var (now, doubtful) = (time.GetUtcNow(), new List<ClientId>());
         foreach (var client in command.Clients)
         {
-            if (await devices.FindAsync(client, cancellationToken) is not { } device) continue;
+            if (await devices.FindAsync(client, cancellationToken) is not { } device)
+            {
+                await deadlines.DropAsync(client, cancellationToken); // forgotten meanwhile; a row that stayed would be due for ever
+                continue;
+            }
             var node = device.Session?.Node;
-            var set = device.Pending.SubscriptionEndsAt <= now ? await sessions.OfAsync(client, cancellationToken) : null;
+            var moment = new Moment(now, command.UpSince, options.Value.StartGrace, watch.ListedAt(node), watch.CanVerify(node), rules);
+            var set = device.NeedsSessions(moment) ? await sessions.OfAsync(client, cancellationToken) : null;
 
-            var wish = device.Pass(set, new Moment(now, command.UpSince, options.Value.StartGrace, watch.ListedAt(node), watch.CanVerify(node), rules));
+            var wish = device.Pass(set, moment);
 
             if (set is not null) await sessions.SaveAsync(set, cancellationToken);
             await devices.SaveAsync(device, cancellationToken);
             if (wish is Wish.Verification) doubtful.Add(client);
             if (wish is Wish.GivingUp)
                 await presence.TellAsync(
-                    client, now, (all, seen) => all.GivenUp(device.LastEvidenceAt, seen), seenAt: null, cancellationToken, cause: Cause.Deadline);
+                    client, now, (all, seen) => all.GivenUp(device.Pending.AliveUntil, seen), seenAt: null, cancellationToken, cause: Cause.Deadline);
         }
         return doubtful;
     }
@@ -73,7 +81,7 @@ internal sealed class DeadlineHandler(
     }
 
     public async Task<Outcome> Handle(AdoptRules command, CancellationToken cancellationToken) =>
-        await deadlines.AdoptAsync(rules.ToString(), time.GetUtcNow(), cancellationToken) ? Outcome.Applied : Outcome.Repeated;
+        await deadlines.AdoptAsync(rules.ToString(), cancellationToken) ? Outcome.Applied : Outcome.Repeated;
 
     public async Task<Outcome> Handle(PostponeDeadline command, CancellationToken cancellationToken)
     {

@@ -31,13 +31,16 @@ public enum SweepResult
     /// <summary>The whole list was read, and every difference settled.</summary>
     Complete,
 
-    /// <summary>The broker gave less than the whole list: nobody was taken offline.</summary>
+    /// <summary>The broker gave less than the whole list, so that nobody was taken offline, or did not answer for some of the missing, who are stale.</summary>
     Incomplete,
 
-    /// <summary>Too many devices were missing to believe it at once: they are stale, and a second sweep follows.</summary>
+    /// <summary>
+    /// Too many devices were missing to believe it at once: they are stale, and a second sweep follows. Or reports come from nodes that the broker
+    /// does not count as running: their devices are left as they are.
+    /// </summary>
     Held,
 
-    /// <summary>The broker could not be asked.</summary>
+    /// <summary>The broker could not be asked, or what it said cannot be.</summary>
     Failed,
 }
 

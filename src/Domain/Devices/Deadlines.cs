@@ -19,6 +19,12 @@ public sealed record Pending
     /// <summary>When the next subscription runs out.</summary>
     public DateTimeOffset? SubscriptionEndsAt { get; init; }
 
+    /// <summary>Since when the device is stale; null while it is not.</summary>
+    public DateTimeOffset? StaleAt { get; init; }
+
+    /// <summary>Of a stale device: the last moment at which it is known to have been connected, by its reports or by the broker's list.</summary>
+    public DateTimeOffset? AliveUntil { get; init; }
+
     public bool IsSilent { get; init; }
     public bool IsFlapping { get; init; }
 
@@ -51,12 +57,17 @@ public sealed partial class Device
     public Pending Pending { get; private set; } = Pending.Nothing;
 
     /// <summary>The newest evidence that the device was connected.</summary>
-    public DateTimeOffset? LastEvidenceAt => Session is { } session && IsLive && !(SignOfLife?.At > session.ConnectedAt) ? session.ConnectedAt : SignOfLife?.At;
+    public DateTimeOffset? LastEvidenceAt => Later(SignOfLife?.At, IsLive ? Session?.ConnectedAt : IsTakenOver ? Connectivity.Since : null);
 
     private bool IsStale => Connectivity.Confidence is Confidence.Stale;
 
+    private bool IsTakenOver => Connectivity is { Evidence: "takeover", Status: ConnectivityStatus.Online };
+
+    /// <summary>Whether <see cref="Pass"/> has to do with the sessions: a subscription has run out.</summary>
+    public bool NeedsSessions(Moment moment) => SubscriptionEnd(moment) <= moment.Now;
+
     /// <summary>Time has passed: concludes what was due, and says when to look again (<see cref="Pending.DueAt"/>).</summary>
-    /// <param name="sessions">The client's sessions; needed when <see cref="Pending.SubscriptionEndsAt"/> has come.</param>
+    /// <param name="sessions">The client's sessions, if it <see cref="NeedsSessions"/>.</param>
     public Wish Pass(SessionSet? sessions, Moment moment)
     {
         var (now, rules, wish) = (moment.Now, moment.Rules, Wish.None);
@@ -65,10 +76,10 @@ public sealed partial class Device
             if (sessions.Pass(new Observation(now, rules, Traffic, Cause.Deadline))) Version++;
             Count(sessions, now);
         }
-        if (Pending.IsFlapping && !(Connectivity.FlappingUntil > now)) StopFlapping(now);
+        if (Calm(moment) <= now) StopFlapping(now);
         if (Offline(moment) <= now) ConfirmOffline(now);
         if (Silence(moment) <= now) GoSilent(now, rules);
-        if (Pending.VerifyAt <= now)
+        if (Verification(moment) <= now)
         {
             Pending = Pending with { VerifyAt = null };
             if (moment.CanVerify) wish = Wish.Verification;
@@ -77,7 +88,7 @@ public sealed partial class Device
         if (Expiry(moment) <= now) wish = Wish.GivingUp;
         else if (Overrun(moment) <= now)
         {
-            GoStale(now);
+            GoStale(now, moment.ListedAt);
             if (moment.CanVerify) wish = Wish.Verification;
         }
         Pending = Pending with { DueAt = FirstDue(moment) };
@@ -87,15 +98,18 @@ public sealed partial class Device
     /// <summary>The broker could not be asked about the device: a takeover without a known successor counts as an end then.</summary>
     public void Unverifiable(Observation seen)
     {
-        if (Connectivity is not { Evidence: "takeover", Status: ConnectivityStatus.Online }) return;
+        if (!IsTakenOver) return;
         Pending = Pending with { LapsedTakeover = Connectivity.Since };
         Settle(Connectivity, seen);
     }
 
     /// <summary>The broker's list does not have the device, but it is not sure enough to call it offline.</summary>
-    public void Doubt(DateTimeOffset now)
+    /// <param name="listedAt">As in <see cref="Moment.ListedAt"/>.</param>
+    public void Doubt(DateTimeOffset now, DateTimeOffset? listedAt, PresenceRules rules)
     {
-        if (Connectivity.Status is ConnectivityStatus.Online && !IsStale) GoStale(now);
+        if (Connectivity.Status is not ConnectivityStatus.Online || IsStale) return;
+        GoStale(now, listedAt);
+        Arm(rules);
     }
 
     /// <summary>What the change of the connectivity makes due. Called before the change itself is told.</summary>
@@ -103,26 +117,29 @@ public sealed partial class Device
     {
         var (says, now, rules) = (Connectivity, seen.ReceivedAt, seen.Rules);
         var isOffline = says.Status is ConnectivityStatus.Offline;
+        var wasOffline = before.Status is ConnectivityStatus.Offline && !(says.Since > before.Since && Pending.OfflineConfirmedAt is not null); // else it returned meanwhile
         var isOld = (before.Status, before.Evidence, before.Since, before.FreshConfidence) == (says.Status, says.Evidence, says.Since, says.FreshConfidence);
         Pending = Pending with
         {
             OfflineConfirmedAt = !isOffline ? null
-                : before.Status is ConnectivityStatus.Offline ? Pending.OfflineConfirmedAt
+                : wasOffline ? Pending.OfflineConfirmedAt
                 : (says.Since > now ? says.Since.Value : now) + rules.OfflineHold,
             VerifyAt = isOld ? Pending.VerifyAt
                 : says.FreshConfidence is Confidence.Confirmed || says.Status is ConnectivityStatus.Unknown ? null
-                : now + (says.Evidence is "takeover" ? rules.TakeoverHold : rules.VerifyAfter),
+                : now + PatienceWithDoubt(rules),
         };
         if (before.Confidence is Confidence.Stale && says.Status is ConnectivityStatus.Online)
         {
-            if (LastEvidenceAt + Patience(rules) > now) Raise(new DeviceHeardAgain(Id, now, says.Confidence));
-            else Connectivity = says with { Confidence = Confidence.Stale };
+            if (LastEvidenceAt + Patience(rules) <= now) Connectivity = says with { Confidence = Confidence.Stale };
+            else Raise(new DeviceHeardAgain(Id, now, says.Confidence));
         }
+        if (!IsStale) Pending = Pending with { StaleAt = null, AliveUntil = null };
         if (!Pending.IsFlapping && says.FlappingUntil > now)
         {
             Pending = Pending with { IsFlapping = true };
             Raise(new DeviceStartedFlapping(Id, now));
         }
+        if (Pending.IsFlapping && says.FlappingUntil is null) StopFlapping(now); // so the rules say now
         Arm(rules);
     }
 
@@ -148,11 +165,12 @@ public sealed partial class Device
         Raise(new DeviceResumed(Id, at, (at - LastMessageAt)?.TotalSeconds ?? 0));
     }
 
-    private void GoStale(DateTimeOffset now)
+    private void GoStale(DateTimeOffset now, DateTimeOffset? listedAt)
     {
+        Pending = Pending with { StaleAt = now, AliveUntil = Later(LastEvidenceAt, listedAt > Session?.ConnectedAt ? listedAt : null) };
         Connectivity = Connectivity with { Confidence = Confidence.Stale };
         Version++;
-        Raise(new DeviceWentStale(Id, now, LastEvidenceAt ?? FirstSeenAt));
+        Raise(new DeviceWentStale(Id, now, Pending.AliveUntil ?? FirstSeenAt));
     }
 
     private void StopFlapping(DateTimeOffset now)
@@ -171,17 +189,31 @@ public sealed partial class Device
     // ---- when what is due ----------------------------------------------------------------------------------------------
 
     /// <summary>Moves the next look forward if something is due before it. It is never moved back here: a look that finds nothing is cheaper.</summary>
-    private void Arm(PresenceRules rules)
+    private void Arm(PresenceRules rules) => Arm(FirstDue(new Moment { Rules = rules }));
+
+    private void Arm(DateTimeOffset? due)
     {
-        var first = FirstDue(new Moment(default, default, default, null, CanVerify: false, rules));
-        if (!(first >= Pending.DueAt)) Pending = Pending with { DueAt = first ?? Pending.DueAt };
+        if (due is not null && !(due >= Pending.DueAt)) Pending = Pending with { DueAt = due };
     }
 
+    /// <summary>A message makes nothing due earlier but the silence after it.</summary>
+    private void ExpectAnother(PresenceRules rules) => Arm(Silence(new Moment { Rules = rules }));
+
     private DateTimeOffset? FirstDue(Moment moment) =>
-        Earlier(Earlier(Earlier(Pending.VerifyAt, Pending.SubscriptionEndsAt), Pending.IsFlapping ? Connectivity.FlappingUntil : null),
-            Earlier(Earlier(Offline(moment), Silence(moment)), IsStale ? Expiry(moment) : Overrun(moment)));
+        Earlier(Earlier(Earlier(Verification(moment), SubscriptionEnd(moment)), Calm(moment)),
+            Earlier(Earlier(Offline(moment), Silence(moment)), IsStale ? Expiry(moment) : LookForOverrun(moment)));
 
     private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one > other ? other : one ?? other;
+
+    private static DateTimeOffset? Later(DateTimeOffset? one, DateTimeOffset? other) => one < other ? other : one ?? other;
+
+    private DateTimeOffset? Calm(Moment moment) =>
+        Pending.IsFlapping ? Graced(Connectivity.FlappingUntil, Connectivity.FlappingUntil - moment.Rules.FlappingWindow, TimeSpan.Zero, moment) : null;
+
+    /// <summary>The session that the subscription outlives ended when the device went offline.</summary>
+    private DateTimeOffset? SubscriptionEnd(Moment moment) => Graced(Pending.SubscriptionEndsAt, Connectivity.Since, TimeSpan.Zero, moment);
+
+    private DateTimeOffset? Verification(Moment moment) => Graced(Pending.VerifyAt, PatienceWithDoubt(moment.Rules), moment);
 
     private DateTimeOffset? Offline(Moment moment) => Graced(Pending.OfflineConfirmedAt, moment.Rules.OfflineHold, moment);
 
@@ -191,12 +223,25 @@ public sealed partial class Device
     /// <summary>When the last evidence is too long ago for the keep alive.</summary>
     private DateTimeOffset? Overrun(Moment moment) =>
         Connectivity.Status is ConnectivityStatus.Online && !IsStale && Patience(moment.Rules) is { } patience
-            ? Graced((moment.ListedAt > LastEvidenceAt ? moment.ListedAt : LastEvidenceAt) + patience, patience, moment)
+            ? Graced(Later(LastEvidenceAt, moment.ListedAt) + patience, patience, moment)
             : null;
 
+    /// <summary>
+    /// When to look whether it is overrun. Devices that all live by one list, or one start, would fall due in one moment; each looks somewhat
+    /// earlier at a time of its own, and most will find that there is newer evidence.
+    /// </summary>
+    private DateTimeOffset? LookForOverrun(Moment moment)
+    {
+        var due = Overrun(moment);
+        if (LastEvidenceAt is not { } evidence || Patience(moment.Rules) is not { } patience || due == evidence + patience) return due;
+
+        var early = due - TimeSpan.FromTicks(evidence.Ticks % (patience / 3).Ticks);
+        return early > moment.Now ? early : due;
+    }
+
     private DateTimeOffset? Expiry(Moment moment) =>
-        Connectivity.Status is ConnectivityStatus.Online && IsStale && Patience(moment.Rules) + moment.Rules.ExpireAfter is { } patience
-            ? Graced(LastEvidenceAt + patience, moment.Rules.ExpireAfter!.Value, moment)
+        Connectivity.Status is ConnectivityStatus.Online && IsStale && moment.Rules.ExpireAfter is { } patience
+            ? Graced(Pending.StaleAt + patience, patience, moment)
             : null;
 
     /// <summary>How long no evidence is no doubt. MQTT closes a connection after 1.5 × keep alive; 0 switches the keep alive off.</summary>
@@ -207,6 +252,11 @@ public sealed partial class Device
         _ => rules.StaleAfter,
     };
 
-    private static DateTimeOffset? Graced(DateTimeOffset? due, TimeSpan time, Moment moment) =>
-        due - time < moment.UpSince && due < moment.UpSince + moment.Grace ? moment.UpSince + moment.Grace + time : due;
+    private TimeSpan PatienceWithDoubt(PresenceRules rules) => Connectivity.Evidence is "takeover" ? rules.TakeoverHold : rules.VerifyAfter;
+
+    private static DateTimeOffset? Graced(DateTimeOffset? due, TimeSpan time, Moment moment) => Graced(due, due - time, time, moment);
+
+    /// <summary>What began before the start may have ended otherwise while nobody listened, so it has time again for the news to come.</summary>
+    private static DateTimeOffset? Graced(DateTimeOffset? due, DateTimeOffset? began, TimeSpan again, Moment moment) =>
+        began < moment.UpSince && due < moment.UpSince + moment.Grace ? moment.UpSince + moment.Grace + again : due;
 }

@@ -140,7 +140,7 @@ public sealed partial class Device : Aggregate
             (LastMessageAt, LastTopic) = (at, topic);
         }
         Seen(at);
-        Arm(seen.Rules);
+        ExpectAnother(seen.Rules);
     }
 
     /// <summary>A message reached the device.</summary>
@@ -179,7 +179,7 @@ public sealed partial class Device : Aggregate
         if (says is { Evidence: "takeover", Status: ConnectivityStatus.Online } && says.Since == Pending.LapsedTakeover)
             says = says with { Status = ConnectivityStatus.Offline, LastOfflineAt = says.Since, LastReason = DisconnectReason.Takeover, LastRawReason = null };
 
-        var before = Connectivity;
+        var (before, evidence) = (Connectivity, Pending.AliveUntil ?? LastEvidenceAt);
         Connectivity = says = says with { Confidence = says.FreshConfidence };
         Version++;
         Await(before, seen);
@@ -193,7 +193,7 @@ public sealed partial class Device : Aggregate
             Raise(new DeviceWentOffline(
                 Id, at, says.Confidence, says.LastReason ?? DisconnectReason.Other, says.LastRawReason, says.Evidence, seen.Cause, Pending.IsFlapping));
         else
-            Raise(new DeviceWentUnknown(Id, seen.ReceivedAt, LastEvidenceAt));
+            Raise(new DeviceWentUnknown(Id, seen.ReceivedAt, evidence));
 
         bool IsEvidence(DateTimeOffset at, string? peer, DateTimeOffset? gone) =>
             !(at <= gone + seen.Rules.EvidenceGuard) && !IsPeerOfSession(peer); // the dead connection's own peer: a late will

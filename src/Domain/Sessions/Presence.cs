@@ -40,16 +40,20 @@ public sealed record Presence(
         var fromStray = stray is not null && !(stray.At <= end?.At);
         if (fromStray) end = stray!.End;
         var absence = live is null ? farewells.FindLast(farewell => farewell.EndsAll && !(farewell.At < end?.At)) : null;
-        if (end is null or { Reason: DisconnectReason.Takeover }) end = absence?.End ?? end; // the unknown successor is gone too
+        // A takeover's unknown successor is gone too, and of a client given up the broker knows more.
+        if (end is null or { Reason: DisconnectReason.Takeover } or { By: EndedBy.Expired }) end = absence?.End ?? end;
 
         var (status, sure) = (live, end) switch
         {
-            ({ }, _) => (ConnectivityStatus.Online, !IsDoubtful(live, sessions, farewells)),
+            ({ }, _) => (ConnectivityStatus.Online, !IsDoubtful(live, sessions, farewells, rules.ClockTolerance)),
             (_, null or { By: EndedBy.Expired }) => (ConnectivityStatus.Unknown, false),
             // A takeover alone never means offline: the successor's connected may be milliseconds behind.
             (_, { Reason: DisconnectReason.Takeover }) => (ConnectivityStatus.Online, false),
             _ when absence is { Kind: FarewellKind.Absent } => (ConnectivityStatus.Offline, true),
-            _ => (ConnectivityStatus.Offline, !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover),
+            // The newest may not be the last: then that it is over must be as sure.
+            _ => (ConnectivityStatus.Offline,
+                !fromStray && last!.EndIsExact && sessions[0].End!.Reason is not DisconnectReason.Takeover
+                && (sessions[0].EndIsExact || sessions[0].End!.By is EndedBy.Reconciled)),
         };
         var left = status is ConnectivityStatus.Offline ? end : sessions.Find(session => session.End is { Reason: not DisconnectReason.Takeover })?.End;
         var evidence = (status, end) switch
@@ -82,17 +86,18 @@ public sealed record Presence(
     }
 
     /// <summary>
-    /// Whether a live session may be over for all we know: if nothing could name its end (no node, no time), if another one is live or was
-    /// newer and left, or if there is a farewell that may be its own, or that of an unknown newer session. The broker's list ends all doubt of before.
+    /// Whether a live session may be over for all we know: if nothing could name its end (no node, no time), if another one is live or may have
+    /// been newer and left, or if there is a farewell that may be its own, or that of an unknown newer session. The broker's list ends all doubt of before.
     /// </summary>
-    private static bool IsDoubtful(Session live, List<Session> sessions, List<Farewell> farewells) =>
+    private static bool IsDoubtful(Session live, List<Session> sessions, List<Farewell> farewells, TimeSpan tolerance) =>
         (live.AliveAt is null && (live.TimeIsArrival || live.Node.Length == 0))
         || sessions.Exists(other => other != live && (other.End is not { } end
-            ? !(live.AliveAt > other.LatestStart)
-            : Session.Compare(other, live) > 0 && end.Reason is not DisconnectReason.Takeover && !(live.AliveAt >= end.At)))
+            || (other.MayFollow(live, tolerance) && end.Reason is not DisconnectReason.Takeover && !(live.AliveAt >= end.At))))
         || farewells.Exists(farewell =>
-            farewell.Kind is FarewellKind.Disconnected && farewell.Reason is not DisconnectReason.Takeover
-            && farewell.At >= live.ConnectedAt && !(live.AliveAt >= farewell.At) && (!farewell.Matched || farewell.CanMean(live)));
+            farewell.Kind is FarewellKind.Disconnected && farewell.At >= live.ConnectedAt && !(live.AliveAt >= farewell.At)
+            && (farewell.Reason is DisconnectReason.Takeover
+                ? farewell.Peer is not null && farewell.CanMean(live) // two that take one another over have two peers
+                : !farewell.Matched || farewell.CanMean(live)));
 
     /// <summary>
     /// Flapping begins with so many starts within the window and ends when the window holds only few, so that it does not itself flap. Told

@@ -171,10 +171,10 @@ public sealed class Session
     }
 
     /// <summary>A report names the session better than those before: by its peer, or by a start to the millisecond.</summary>
-    internal void Learn(DateTimeOffset connectedAt, string? peer)
+    internal void Learn(DateTimeOffset? connectedAt, string? peer)
     {
         Peer ??= peer;
-        if (IsCoarse && connectedAt != ConnectedAt) (ConnectedAt, IsCoarse) = (connectedAt, false);
+        if (connectedAt is { } exactly) (ConnectedAt, IsCoarse) = (exactly, false);
     }
 
     internal void BeCoarse() => IsCoarse = true;

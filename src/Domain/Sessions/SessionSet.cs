@@ -32,7 +32,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>`client.connected`: opens the session. Overtaken if its end, or a newer session, is known already.</summary>
     public Outcome Connected(string node, DateTimeOffset connectedAt, string? peer, ConnectionDetails details, bool timeIsArrival, Observation seen)
     {
-        var session = Named(node, connectedAt, peer, out var learned);
+        var session = Named(node, connectedAt, peer, isExact: true, out var learned);
         var opened = session.Open(details, timeIsArrival, seen.Traffic);
         if (!opened && !session.Enrich(details) && !learned) return Outcome.Repeated;
 
@@ -46,9 +46,9 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <param name="asOf">A moment by the broker's clock at which the connection lived, if it had begun by then.</param>
     public Outcome Listed(string node, DateTimeOffset connectedAt, bool isCoarse, string? peer, ConnectionDetails details, DateTimeOffset asOf, Observation seen)
     {
-        var session = isCoarse ? NamedBySecond(node, connectedAt, peer, asOf) : Named(node, connectedAt, peer, out _);
+        var session = isCoarse ? NamedBySecond(node, connectedAt, peer, asOf, out var learned) : Named(node, connectedAt, peer, isExact: true, out learned);
         var opened = session.Open(details, timeIsArrival: false, seen.Traffic);
-        if (!session.Lived(asOf) && !opened) return Outcome.Repeated;
+        if (!session.Lived(asOf) && !opened && !learned) return Outcome.Repeated;
 
         if (opened) Began(session, seen);
         Conclude(seen);
@@ -69,7 +69,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>`client.disconnected` that says connected_at: closes that very session, also one that was never seen open.</summary>
     public Outcome Disconnected(string node, DateTimeOffset connectedAt, string? peer, SessionEnd end, Observation seen)
     {
-        if (!Named(node, connectedAt, peer, out var learned).Close(end) && !learned) return Outcome.Repeated;
+        if (!Named(node, connectedAt, peer, isExact: true, out var learned).Close(end) && !learned) return Outcome.Repeated;
 
         Conclude(seen);
         return Outcome.Applied;
@@ -216,7 +216,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
         var session = sessions[index];
         for (var i = index - 1; i >= 0; i--)
         {
-            if (!sessions[i].Follows(session, tolerance)) continue;
+            if (!sessions[i].Follows(session, tolerance) || session.AliveAt >= sessions[i].LatestStart + tolerance) continue;
             var at = sessions[i].ConnectedAt;
             return session.End is { By: EndedBy.Superseded } known && known.At == at ? known : new(at, DisconnectReason.Takeover, null, EndedBy.Superseded);
         }
@@ -289,28 +289,28 @@ public sealed class SessionSet(ClientId client) : Aggregate
         if (farewells.Count > FarewellWindow) farewells.RemoveRange(0, farewells.Count - FarewellWindow);
     }
 
-    /// <param name="learned">A session that was known already is named better than before.</param>
-    private Session Named(string node, DateTimeOffset connectedAt, string? peer, out bool learned)
+    /// <param name="isExact">The start is told to the millisecond.</param>
+    /// <param name="learned">The session was known, but not as well as it is named now.</param>
+    private Session Named(string node, DateTimeOffset connectedAt, string? peer, bool isExact, out bool learned)
     {
-        learned = false;
         var session = sessions.Find(known => !known.IsCoarse && known.Is(node, connectedAt, peer)) ?? sessions.Find(known => known.Is(node, connectedAt, peer));
-        if (session is not null && (session.Peer is not null || peer is null) && session.ConnectedAt == connectedAt) return session;
+        learned = session is not null && ((session.Peer is null && peer is not null) || (session.IsCoarse && isExact));
+        if (session is not null && !learned) return session;
 
         if (session is null) session = new Session(node, connectedAt, peer);
-        else learned = sessions.Remove(session); // its place depends on what it learns now
-        session.Learn(connectedAt, peer);
+        else sessions.Remove(session); // its place depends on what it learns now
+        session.Learn(isExact ? connectedAt : null, peer);
         Insert(session);
         return session;
     }
 
     /// <summary>The session that began within a second: one that is still open, or ended only after the list was made; else a new one.</summary>
-    private Session NamedBySecond(string node, DateTimeOffset second, string? peer, DateTimeOffset asOf)
+    private Session NamedBySecond(string node, DateTimeOffset second, string? peer, DateTimeOffset asOf, out bool learned)
     {
-        var session = sessions.Find(known => known.IsOfSecond(node, second, peer) && !(known.Closed?.At < asOf));
-        if (session is not null) return Named(node, session.ConnectedAt, peer, out _);
-
-        session = Named(node, second, peer, out _);
-        session.BeCoarse();
+        var known = sessions.Find(known => known.IsOfSecond(node, second, peer) && !(known.Closed?.At < asOf))
+            ?? sessions.Find(known => known.Is(node, second, peer)); // it has the name that a new one would get
+        var session = Named(node, known?.ConnectedAt ?? second, peer, isExact: false, out learned);
+        if (known is null) session.BeCoarse();
         return session;
     }
 

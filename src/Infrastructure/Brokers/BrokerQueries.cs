@@ -16,7 +16,7 @@ internal sealed class BrokerQueries(Database database) :
     IQueryHandler<ListBrokerNodes, IReadOnlyList<BrokerNode>>
 {
     private const string Known =
-        "SELECT d.client_id, d.status, d.confidence, nullif(d.node, '') AS node, d.connected_at, a.last_seen_at FROM devices d JOIN device_activity a ON a.client_no = d.client_no";
+        "SELECT d.client_id, d.status, d.confidence, nullif(d.node, '') AS node, d.connected_at, a.sign_at FROM devices d JOIN device_activity a ON a.client_no = d.client_no";
 
     public Task<IReadOnlyDictionary<string, KnownConnection>> Handle(GetKnownConnections request, CancellationToken cancellationToken)
     {
@@ -73,9 +73,9 @@ internal sealed class BrokerQueries(Database database) :
         public long Confidence { get; init; }
         public string? Node { get; init; }
         public long? ConnectedAt { get; init; }
-        public long? LastSeenAt { get; init; }
+        public long? SignAt { get; init; }
 
         public KnownConnection ToConnection() =>
-            new(ClientId, (ConnectivityStatus)Status, (Confidence)Confidence, Node, ConnectedAt.ToTime(), LastSeenAt.ToTime());
+            new(ClientId, (ConnectivityStatus)Status, (Confidence)Confidence, Node, ConnectedAt.ToTime(), SignAt.ToTime());
     }
 }

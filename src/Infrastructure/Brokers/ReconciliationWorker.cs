@@ -51,8 +51,12 @@ internal sealed partial class ReconciliationWorker(
                 await SweepAsync(broker, state, sweep, cancellation);
                 first.TrySetResult();
             }
-            else if (!await IsPlannedAsync(planned, Rest(state), cancellation) && await CauseAsync(broker, state, cancellation) is { } cause)
-                await AskAsync(broker, cause, cancellation);
+            else if (!await IsPlannedAsync(planned, Rest(state), cancellation))
+            {
+                SweepCause? due = null;
+                await PatientlyAsync(async () => due = await CauseAsync(broker, state, cancellation), cancellation);
+                if (due is { } cause) await AskAsync(broker, cause, cancellation);
+            }
         }
     }
 
@@ -77,7 +81,7 @@ internal sealed partial class ReconciliationWorker(
     /// <summary>Why a sweep is due now; null if none is.</summary>
     private async Task<SweepCause?> CauseAsync(IBroker broker, BrokerState state, CancellationToken cancellation)
     {
-        if (state.NextSweepAt <= time.GetUtcNow()) return state.IsHolding ? SweepCause.Brake : SweepCause.Schedule;
+        if (!(state.NextSweepAt > time.GetUtcNow())) return state.IsHolding ? SweepCause.Brake : SweepCause.Schedule;
 
         var before = state.Condition;
         try
@@ -126,7 +130,7 @@ internal sealed partial class ReconciliationWorker(
             {
                 await Task.Delay(overloaded.RetryAfter, time, cancellation);
             }
-            catch (Exception fault) when (fault is not OperationCanceledException)
+            catch (Exception fault) when (!cancellation.IsCancellationRequested)
             {
                 Failed(fault);
                 await Task.Delay(TimeSpan.FromSeconds(1), time, cancellation);

@@ -21,21 +21,41 @@ internal sealed partial class DeadlineWorker(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Penalty = TimeSpan.FromHours(1);
 
+    /// <summary>So much longer than meant sleeps only who was stopped, or whose clock was set. Either way reports may be missing, as after a start.</summary>
+    private static readonly TimeSpan Oversleep = TimeSpan.FromSeconds(10);
+
+    private DateTimeOffset upSince;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var upSince = time.GetUtcNow();
+        upSince = time.GetUtcNow();
         await sweeps.FirstSweeps.WaitAsync(stoppingToken); // what happened while the service was down is known only then
         await TryAsync(() => mediator.Send(new AdoptRules(), stoppingToken), stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
-        {
-            var (due, first) = deadlines.Due(time.GetUtcNow(), Chunk);
-            if (due.Count == 0) await deadlines.SleepAsync(time, stoppingToken);
-            else if (await TryAsync(() => MeetAsync(due, upSince, stoppingToken), stoppingToken)) metrics.MetDeadline(time.GetUtcNow() - first!.Value);
-            else foreach (var client in due) await MeetAloneAsync(client, upSince, stoppingToken);
-        }
+            if (!await TryAsync(() => StepAsync(stoppingToken), stoppingToken)) await Task.Delay(Pause, time, stoppingToken);
     }
 
-    private async Task MeetAsync(IReadOnlyList<ClientId> due, DateTimeOffset upSince, CancellationToken cancellation)
+    private async Task StepAsync(CancellationToken cancellation)
+    {
+        if (time.GetUtcNow() < upSince) upSince = time.GetUtcNow(); // the clock was set back
+        var (due, first) = deadlines.Due(time.GetUtcNow(), upSince, Chunk);
+        if (due.Count == 0)
+        {
+            if (await deadlines.SleepAsync(time, cancellation) is var late && late > Oversleep) StartAnew(late);
+        }
+        else if (!await TryAsync(() => MeetAsync(due, cancellation), cancellation))
+            foreach (var client in due) await MeetAloneAsync(client, cancellation);
+        else if (first is { } at)
+            metrics.MetDeadline(time.GetUtcNow() - at);
+    }
+
+    private void StartAnew(TimeSpan late)
+    {
+        Overslept(late);
+        upSince = time.GetUtcNow();
+    }
+
+    private async Task MeetAsync(IReadOnlyList<ClientId> due, CancellationToken cancellation)
     {
         var doubtful = await mediator.Send(new MeetDeadlines(due, upSince), cancellation);
         if (desk.TryAsk(doubtful)) return;
@@ -43,10 +63,10 @@ internal sealed partial class DeadlineWorker(
     }
 
     /// <summary>One of them stops the others, so each is met alone; the one to blame waits, and the log tells.</summary>
-    private async Task MeetAloneAsync(ClientId client, DateTimeOffset upSince, CancellationToken cancellation)
+    private async Task MeetAloneAsync(ClientId client, CancellationToken cancellation)
     {
-        if (!await TryAsync(() => MeetAsync([client], upSince, cancellation), cancellation))
-            await TryAsync(() => mediator.Send(new PostponeDeadline(client, time.GetUtcNow() + Penalty), cancellation), cancellation);
+        if (!await TryAsync(() => MeetAsync([client], cancellation), cancellation))
+            await mediator.Send(new PostponeDeadline(client, time.GetUtcNow() + Penalty), cancellation);
     }
 
     /// <returns>False if it failed for another reason than the load, which only has to pass.</returns>
@@ -63,10 +83,9 @@ internal sealed partial class DeadlineWorker(
             {
                 await Task.Delay(overloaded.RetryAfter, time, cancellation);
             }
-            catch (Exception fault) when (fault is not OperationCanceledException)
+            catch (Exception fault) when (!cancellation.IsCancellationRequested)
             {
                 Failed(fault);
-                await Task.Delay(Pause, time, cancellation);
                 return false;
             }
         }
@@ -74,4 +93,7 @@ internal sealed partial class DeadlineWorker(
 
     [LoggerMessage(LogLevel.Error, "Deadlines could not be met. A device that fails again alone is looked at an hour later; please report this")]
     private partial void Failed(Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "This program stood still, or the clock was set, for {Late}: what is due has its grace again, as after a start (Reconciliation:StartGrace)")]
+    private partial void Overslept(TimeSpan late);
 }

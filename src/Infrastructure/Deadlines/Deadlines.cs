@@ -10,10 +10,15 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
 {
     private const string Rules = "deadline-rules";
 
+    private const string DueBetween = """
+        SELECT c.client_id, l.due_at FROM deadlines l JOIN clients c USING (client_no)
+        WHERE l.due_at > @after AND l.due_at <= @until ORDER BY l.due_at LIMIT @limit
+        """;
+
     private readonly Database database;
     private readonly UnitOfWork work;
     private readonly SemaphoreSlim nudge = new(0, 1);
-    private long earliest = long.MaxValue; // armed in the present transaction; only the writer's thread
+    private long earliest = long.MaxValue; // armed since the last commit; only the writer's thread
     private long wakeAt = long.MinValue;   // until when the worker sleeps; it is awake while this lies in the past
 
     public Deadlines(Database database, UnitOfWork work)
@@ -25,34 +30,42 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
     /// <summary>A deadline was written. The worker learns of it after the commit.</summary>
     public void Armed(long dueAt) => earliest = Math.Min(earliest, dueAt);
 
-    /// <summary>The devices due by <paramref name="now"/>, those that wait longest first, and when the first was.</summary>
-    public (IReadOnlyList<ClientId> Clients, DateTimeOffset? First) Due(DateTimeOffset now, int limit)
+    /// <summary>
+    /// The devices due by <paramref name="now"/>, those that wait longest first. What was due at the start already, which may be the whole fleet
+    /// and has its grace anyway, lets the others go first.
+    /// </summary>
+    /// <returns>Also when the first was due, if that was after the start.</returns>
+    public (IReadOnlyList<ClientId> Clients, DateTimeOffset? First) Due(DateTimeOffset now, DateTimeOffset upSince, int limit)
     {
         using var connection = database.OpenForReading();
-        var rows = connection.Query<(string ClientId, long DueAt)>(
-            "SELECT c.client_id, l.due_at FROM deadlines l JOIN clients c USING (client_no) WHERE l.due_at <= @now ORDER BY l.due_at LIMIT @limit",
-            new { now = now.ToMs(), limit }).AsList();
-        return ([.. rows.Select(row => new ClientId(row.ClientId))], rows.Count == 0 ? null : rows[0].DueAt.ToTime());
+        var rows = connection.Query<(string ClientId, long DueAt)>(DueBetween, new { after = upSince.ToMs(), until = now.ToMs(), limit }).AsList();
+        DateTimeOffset? first = rows.Count == 0 ? null : rows[0].DueAt.ToTime();
+        if (rows.Count < limit)
+            rows.AddRange(connection.Query<(string, long)>(DueBetween, new { after = long.MinValue, until = upSince.ToMs(), limit = limit - rows.Count }));
+        return ([.. rows.Select(row => new ClientId(row.ClientId))], first);
     }
 
     /// <summary>Sleeps until the next deadline, or until an earlier one is armed.</summary>
-    public async Task SleepAsync(TimeProvider time, CancellationToken cancellation)
+    /// <returns>How much later than it meant to it woke up.</returns>
+    public async Task<TimeSpan> SleepAsync(TimeProvider time, CancellationToken cancellation)
     {
         Volatile.Write(ref wakeAt, long.MaxValue); // from here on commits nudge: what was committed before is read now
         using (var connection = database.OpenForReading())
-            Volatile.Write(ref wakeAt, connection.ExecuteScalar<long?>("SELECT min(due_at) FROM deadlines") ?? long.MaxValue);
+            Volatile.Write(ref wakeAt, connection.QueryFirstOrDefault<(string, long DueAt)?>(DueBetween, new { after = long.MinValue, until = long.MaxValue, limit = 1 })?.DueAt ?? long.MaxValue);
 
-        var rest = wakeAt == long.MaxValue ? Longest : wakeAt.ToTime() - time.GetUtcNow();
-        if (rest > TimeSpan.Zero)
+        var now = time.GetUtcNow();
+        var untilDue = Math.Ceiling(wakeAt - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds);
+        var rest = TimeSpan.FromMilliseconds(Math.Clamp(untilDue, Shortest.TotalMilliseconds, Longest.TotalMilliseconds));
+        using (var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
         {
-            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            await Task.WhenAny(nudge.WaitAsync(over.Token), Task.Delay(rest < Longest ? rest : Longest, time, over.Token));
+            await Task.WhenAny(nudge.WaitAsync(over.Token), Task.Delay(rest, time, over.Token));
             await over.CancelAsync();
         }
         Volatile.Write(ref wakeAt, long.MinValue);
+        return time.GetUtcNow() - (now + rest);
     }
 
-    public ValueTask<bool> AdoptAsync(string rules, DateTimeOffset now, CancellationToken cancellation)
+    public ValueTask<bool> AdoptAsync(string rules, CancellationToken cancellation)
     {
         var known = work.Connection.ExecuteScalar<string?>("SELECT value FROM settings WHERE name = @Rules", new { Rules });
         if (known == rules) return ValueTask.FromResult(false);
@@ -60,13 +73,19 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
         work.Flush();
         work.Connection.Execute(
             """
-            INSERT INTO deadlines SELECT client_no, @now FROM devices WHERE true ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at;
+            INSERT INTO deadlines SELECT client_no, 0 FROM devices WHERE true ON CONFLICT (client_no) DO UPDATE SET due_at = 0;
             INSERT INTO settings VALUES (@Rules, @rules) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
             """,
-            new { now = now.ToMs(), Rules, rules });
+            new { Rules, rules });
         work.Forget(); // devices in memory know another due time
-        Armed(now.ToMs());
+        Armed(0);
         return ValueTask.FromResult(true);
+    }
+
+    public ValueTask DropAsync(ClientId client, CancellationToken cancellation)
+    {
+        work.Connection.Execute("DELETE FROM deadlines WHERE client_no = (SELECT client_no FROM clients WHERE client_id = @client)", new { client = client.Value });
+        return ValueTask.CompletedTask;
     }
 
     public ValueTask PostponeAsync(ClientId client, DateTimeOffset until, CancellationToken cancellation)
@@ -83,7 +102,8 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
 
     public void Flush() { }
 
-    public void Forget() => earliest = long.MaxValue;
+    /// <summary>What was armed is kept: it may be in the database already, and a nudge for nothing does no harm.</summary>
+    public void Forget() { }
 
     public void Committed()
     {
@@ -91,6 +111,9 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
         earliest = long.MaxValue;
     }
 
-    /// <summary>Timers cannot run for longer than 49 days; a clock that is set may need a look earlier.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
+    /// <summary>Who falls due within it shares a transaction with the next.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>A clock that is set may need a look earlier.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 }

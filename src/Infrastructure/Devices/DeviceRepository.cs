@@ -1,5 +1,7 @@
+using System.Data.Common;
 using System.Text.Json;
 using Dapper;
+using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
@@ -18,15 +20,15 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private const string Find = """
         SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version, l.due_at
         FROM devices d JOIN device_activity a USING (client_no) LEFT JOIN deadlines l USING (client_no)
-        WHERE d.client_no = @ClientNo
+        WHERE d.client_no = $clientNo
         """;
 
     private const string SaveDevice = """
         INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence,
           last_online_at, last_offline_at, last_reason, last_raw_reason, flapping_until, session_count, subscription_count,
           node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more,
-          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, silent, flapping)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (client_no) DO UPDATE SET
           username = excluded.username, name = excluded.name, tags = excluded.tags, message_interval = excluded.message_interval,
           status = excluded.status, confidence = excluded.confidence, since = excluded.since, evidence = excluded.evidence,
@@ -37,7 +39,14 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
           keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more,
           fresh_confidence = excluded.fresh_confidence, gone_at = excluded.gone_at, offline_confirmed_at = excluded.offline_confirmed_at,
           verify_at = excluded.verify_at, lapsed_takeover = excluded.lapsed_takeover, subscription_ends_at = excluded.subscription_ends_at,
-          silent = excluded.silent, flapping = excluded.flapping
+          stale_at = excluded.stale_at, alive_until = excluded.alive_until, silent = excluded.silent, flapping = excluded.flapping
+        """;
+
+    /// <summary>Touches no index, of which `devices` has many.</summary>
+    private const string SavePending = """
+        UPDATE devices SET offline_confirmed_at = ?, verify_at = ?, lapsed_takeover = ?, subscription_ends_at = ?, stale_at = ?, alive_until = ?,
+          silent = ?, flapping = ?
+        WHERE client_no = ?
         """;
 
     private const string SaveActivity = """
@@ -55,16 +64,20 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly Deadlines.Deadlines deadlines;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
+    private readonly Lazy<Statement> savePending;
     private readonly Lazy<Statement> saveActivity;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
     private readonly HashSet<Entry> changed = [];
+    private SqliteCommand? find;
+    private Func<DbDataReader, Row>? parse;
 
     public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, Deadlines.Deadlines deadlines, TimeProvider time)
     {
         (this.work, this.clients, this.journal, this.deadlines, this.time) = (work, clients, journal, deadlines, time);
         saveDevice = work.Prepare(SaveDevice);
+        savePending = work.Prepare(SavePending);
         saveActivity = work.Prepare(SaveActivity);
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
@@ -75,11 +88,26 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        if (work.Connection.QuerySingleOrDefault<Row>(Find, new { ClientNo = clientNo }) is not { } row) return ValueTask.FromResult<Device?>(null);
+        if (Read(clientNo) is not { } row) return ValueTask.FromResult<Device?>(null);
 
         var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Row.From(clientNo, device), DueAt = row.DueAt });
+        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
+    }
+
+    /// <summary>Prepared once: in a fleet larger than what is remembered it runs for every report.</summary>
+    private Row? Read(long clientNo)
+    {
+        if (find is null)
+        {
+            find = work.Connection.CreateCommand(); // goes with the connection
+            find.CommandText = Find;
+            find.Parameters.Add("$clientNo", SqliteType.Integer);
+        }
+        find.Parameters[0].Value = clientNo;
+        using var reader = find.ExecuteReader();
+        parse ??= reader.GetRowParser<Row>();
+        return reader.Read() ? parse(reader) : null;
     }
 
     public ValueTask SaveAsync(Device device, CancellationToken cancellation)
@@ -95,9 +123,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         foreach (var entry in changed)
         {
-            var (device, row) = (entry.Device, Row.From(entry.ClientNo, entry.Device));
-            if (entry.Saved != row)
+            var (device, present) = (entry.Device, Saved.From(entry.Device));
+            if (entry.Saved is { } saved && present != saved && present == saved with { Pending = present.Pending })
             {
+                var pending = present.Pending;
+                savePending.Value
+                    .Add(pending.OfflineConfirmedAt.ToMs()).Add(pending.VerifyAt.ToMs()).Add(pending.LapsedTakeover.ToMs())
+                    .Add(pending.SubscriptionEndsAt.ToMs()).Add(pending.StaleAt.ToMs()).Add(pending.AliveUntil.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping).Add(entry.ClientNo)
+                    .Run();
+                entry.Saved = present;
+            }
+            else if (entry.Saved != present)
+            {
+                var row = Row.From(entry.ClientNo, device);
                 saveDevice.Value
                     .Add(row.ClientNo).Add(row.ClientId).Add(row.Username).Add(row.Name).Add(row.Tags).Add(row.MessageInterval).Add(row.FirstSeenAt)
                     .Add(row.Status).Add(row.Confidence).Add(row.Since).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt)
@@ -105,15 +143,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                     .Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Ip).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion)
                     .Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
                     .Add(row.FreshConfidence).Add(row.GoneAt).Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover)
-                    .Add(row.SubscriptionEndsAt).Add(row.Silent).Add(row.Flapping)
+                    .Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil).Add(row.Silent).Add(row.Flapping)
                     .Run();
-                entry.Saved = row;
+                entry.Saved = present;
             }
-            saveActivity.Value
-                .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
-                .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
-                .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add(row.Status)
-                .Run();
+            if (entry.Version != device.Version)
+            {
+                saveActivity.Value
+                    .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
+                    .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
+                    .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add((long)device.Connectivity.Status)
+                    .Run();
+                entry.Version = device.Version;
+            }
             FlushDeadline(entry);
         }
         changed.Clear();
@@ -121,7 +163,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
     private void FlushDeadline(Entry entry)
     {
-        var due = entry.Device.Pending.DueAt.ToMs();
+        var due = entry.Device.Pending.DueAt?.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToMs(); // rounded up, so that it is due when the worker looks
         if (due == entry.DueAt) return;
         if (due is null) dropDeadline.Value.Add(entry.ClientNo).Run();
         else saveDeadline.Value.Add(entry.ClientNo).Add(due).Run();
@@ -176,10 +218,23 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         public long ClientNo { get; } = clientNo;
         public Device Device { get; } = device;
-        public Row? Saved { get; set; }
+
+        /// <summary>As it stands in `devices`.</summary>
+        public Saved? Saved { get; set; }
+
+        /// <summary>As it stands in `device_activity`.</summary>
+        public long? Version { get; set; }
 
         /// <summary>As it stands in `deadlines`.</summary>
         public long? DueAt { get; set; }
+    }
+
+    /// <summary>All of a device that its row in `devices` is made of.</summary>
+    private readonly record struct Saved(
+        Connectivity Connectivity, CurrentSession? Session, DeviceProfile Profile, Pending Pending, string? Username, long SessionCount, int SubscriptionCount)
+    {
+        public static Saved From(Device device) => new(
+            device.Connectivity, device.Session, device.Profile, device.Pending with { DueAt = null }, device.Username, device.SessionCount, device.SubscriptionCount);
     }
 
     /// <summary>A row of `devices`; the columns of `device_activity` are only read into it.</summary>
@@ -215,6 +270,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public long? VerifyAt { get; init; }
         public long? LapsedTakeover { get; init; }
         public long? SubscriptionEndsAt { get; init; }
+        public long? StaleAt { get; init; }
+        public long? AliveUntil { get; init; }
         public bool Silent { get; init; }
         public bool Flapping { get; init; }
 
@@ -261,6 +318,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 VerifyAt = pending.VerifyAt.ToMs(),
                 LapsedTakeover = pending.LapsedTakeover.ToMs(),
                 SubscriptionEndsAt = pending.SubscriptionEndsAt.ToMs(),
+                StaleAt = pending.StaleAt.ToMs(),
+                AliveUntil = pending.AliveUntil.ToMs(),
                 Silent = pending.IsSilent,
                 Flapping = pending.IsFlapping,
             };
@@ -294,6 +353,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 VerifyAt = VerifyAt.ToTime(),
                 LapsedTakeover = LapsedTakeover.ToTime(),
                 SubscriptionEndsAt = SubscriptionEndsAt.ToTime(),
+                StaleAt = StaleAt.ToTime(),
+                AliveUntil = AliveUntil.ToTime(),
                 IsSilent = Silent,
                 IsFlapping = Flapping,
                 DueAt = DueAt.ToTime(),

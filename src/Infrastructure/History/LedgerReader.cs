@@ -37,7 +37,7 @@ internal sealed class LedgerReader(SqliteConnection connection)
     /// <param name="isPast">Sessions may have started at or after @until: of those the first is the last that is read.</param>
     internal static string Statement(string tables, string where, bool isPast) => $"""
         SELECT d.client_no, d.client_id, d.first_seen_at, d.status, d.confidence, d.since, d.evidence, d.last_reason,
-          CASE d.confidence WHEN 2 THEN (SELECT seen.last_seen_at FROM device_activity seen WHERE seen.client_no = d.client_no) END AS last_seen_at,
+          CASE d.confidence WHEN 2 THEN coalesce(d.alive_until, (SELECT seen.last_seen_at FROM device_activity seen WHERE seen.client_no = d.client_no)) END AS last_seen_at,
           s.session_no, s.connected_at, s.end_at, s.end_reason, s.alive_until, s.ended_by
         FROM {tables}
         LEFT JOIN sessions s INDEXED BY sessions_key ON s.client_no = d.client_no

@@ -107,8 +107,9 @@ internal sealed class AStream(HttpResponseMessage response, Stream body) : IDisp
     /// <summary>Reads until the parser is where it shall be, such as after a heartbeat.</summary>
     public async Task UntilAsync(Func<EventParser, bool> reached)
     {
+        var began = TimeProvider.System.GetTimestamp();
         while (!reached(Parser))
-            if (!await ReadAsync()) throw new InvalidOperationException("The stream ended.");
+            if (!await ReadAsync() || TimeProvider.System.GetElapsedTime(began) > Patience) throw new InvalidOperationException("The stream ended, or went on without it.");
     }
 
     public void Dispose() => Response.Dispose();

@@ -43,7 +43,8 @@ public sealed class EventStreamTests
 
         var events = SseParser.Create(await response.Content.ReadAsStreamAsync());
         var told = new List<(string?, string, long)>();
-        await foreach (var one in events.EnumerateAsync()) told.Add((one.EventId, one.EventType, (long)JsonNode.Parse(one.Data)!["seq"]!));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        await foreach (var one in events.EnumerateAsync(limit.Token)) told.Add((one.EventId, one.EventType, (long)JsonNode.Parse(one.Data)!["seq"]!));
 
         Assert.Equal([("1", "a.one", 1)], told);
         Assert.Equal("2", events.LastEventId);
@@ -189,8 +190,10 @@ public sealed class EventStreamTests
         await using var api = await ApiHost.StartAsync();
         using var outlives = new HttpClient { BaseAddress = api.Address, DefaultRequestHeaders = { Authorization = api.Read.DefaultRequestHeaders.Authorization } };
         using var stream = await AStream.OpenAsync(outlives);
+        await outlives.GetAsync("/health/live"); // leaves a connection for the poll
         using var poll = new HttpRequestMessage(HttpMethod.Get, "/api/v1/events") { Headers = { { "Prefer", "wait=60" } } };
         var polling = outlives.SendAsync(poll);
+        await Task.Delay(TimeSpan.FromMilliseconds(300)); // until it waits
         await stream.UntilAsync(parser => parser.LastEventId.Length > 0);
 
         var stopping = api.App.StopAsync();
@@ -223,6 +226,7 @@ public sealed class EventStreamTests
         using var response = await api.Read.SendAsync(request).WaitAsync(TimeSpan.FromSeconds(20));
 
         Assert.Equal((HttpStatusCode.OK, "text/event-stream"), (response.StatusCode, response.Content.Headers.ContentType?.MediaType));
+        Assert.Contains("events_streams 0\n", await api.Read.GetStringAsync("/metrics"), StringComparison.Ordinal);
     }
 
     [Fact]

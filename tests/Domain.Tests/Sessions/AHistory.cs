@@ -1,12 +1,13 @@
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Lives;
 
 namespace WebhookService.Domain.Tests.Sessions;
 
 /// <summary>One client's set of sessions, told in seconds after noon. Reports reach it at <see cref="Now"/> unless a test says otherwise.</summary>
 internal sealed class AHistory
 {
-    public static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    public static readonly DateTimeOffset Noon = Life.Noon;
     public static readonly DateTimeOffset Now = Noon.AddDays(1);
     public static readonly ClientId Client = new("pump-7");
 
@@ -56,6 +57,23 @@ internal sealed class AHistory
 
     public Session Session(double connectedAt, string node = "n1", string? peer = null) =>
         Set.Sessions.Single(one => one.ConnectedAt == At(connectedAt) && one.Node == node && (peer is null || one.Peer == peer));
+
+    /// <summary>The broker's list has the connection made at <paramref name="connectedAt"/>; coarse: it says the second only.</summary>
+    public Outcome Listed(double connectedAt, double asOf, string node = "n1", string? peer = null, bool coarse = false) =>
+        Set.Listed(node, At(coarse ? Math.Floor(connectedAt) : connectedAt), coarse, peer, new ConnectionDetails(), At(asOf), new Observation(Now, Rules, default, Cause.Reconciliation));
+
+    public Outcome Absent(double asOf, double? aliveUntil = null) =>
+        Set.Absent(At(asOf), aliveUntil is { } alive ? At(alive) : null, new Observation(Now, Rules, default, Cause.Reconciliation));
+
+    /// <summary>Given up at <paramref name="at"/> by our clock.</summary>
+    public Outcome GivenUp(double at, double? aliveUntil = null) =>
+        Set.GivenUp(aliveUntil is { } alive ? At(alive) : null, new Observation(At(at), Rules, default, Cause.Deadline));
+
+    public AHistory Told(IEnumerable<BrokerReport> reports)
+    {
+        foreach (var report in reports) report.Tell(Set, new Observation(Now, Rules));
+        return this;
+    }
 
     public IReadOnlyList<string> Events() => [.. Set.TakeEvents().Select(happened => happened.GetType().Name)];
 

@@ -211,6 +211,28 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void When_one_left_that_may_have_been_the_newer_the_other_is_online_with_doubt()
+    {
+        history.Connected(10, node: "n1");
+        history.Connected(10.5, node: "n2"); // taken over by the first for all we know, and no version before 4.3.22 or 5.0.10 says so
+
+        history.Disconnected(10, at: 20, node: "n1");
+
+        Assert.Equal((Online, Inferred), history.State);
+    }
+
+    [Fact]
+    public void One_that_was_certainly_older_casts_no_doubt_when_it_leaves()
+    {
+        history.Connected(10, node: "n1");
+        history.Connected(11.5, node: "n2");
+
+        history.Disconnected(10, at: 20, node: "n1");
+
+        Assert.Equal((Online, Confirmed), history.State);
+    }
+
+    [Fact]
     public void A_successor_that_was_never_seen_open_supersedes_too()
     {
         history.Connected(10);
@@ -356,6 +378,39 @@ public sealed class SessionSetTests
 
         Assert.Equal((Online, Inferred, AHistory.At(20)), (history.State.Status, history.State.Confidence, history.Presence.Since));
         Assert.Equal("normal", history.Session(10).End!.RawReason);
+    }
+
+    [Fact]
+    public void When_one_left_for_certain_and_the_newest_perhaps_it_is_offline_with_doubt()
+    {
+        history.Connected(10, node: "n2", peer: "10.0.0.1:2");
+        history.Connected(10.5, node: "n1", peer: "10.0.0.1:1");
+        history.Parted(10.5, node: "n1", peer: "10.0.0.1:1"); // perhaps of the one that had this port before
+        history.Parted(40, node: "n2", peer: "10.0.0.1:2");
+
+        Assert.Equal((Offline, Inferred), history.State);
+    }
+
+    [Fact]
+    public void A_takeover_of_the_same_peer_in_the_millisecond_of_the_connect_casts_doubt()
+    {
+        history.Connected(10, peer: "10.0.0.1:1");
+        history.Connected(30, peer: "10.0.0.1:1");
+
+        history.Parted(30, peer: "10.0.0.1:1", reason: "takenover"); // of the first, or of the second by one that nobody knows
+
+        Assert.Equal((Online, Inferred), history.State);
+    }
+
+    [Fact]
+    public void A_takeover_of_another_peer_in_the_millisecond_of_the_connect_casts_none()
+    {
+        history.Connected(10, peer: "10.0.0.1:1");
+        history.Connected(30, peer: "10.0.0.1:2");
+
+        history.Parted(30, peer: "10.0.0.1:1", reason: "takenover");
+
+        Assert.Equal((Online, Confirmed), history.State);
     }
 
     [Fact]

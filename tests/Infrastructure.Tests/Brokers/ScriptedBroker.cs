@@ -23,11 +23,22 @@ internal sealed class ScriptedBroker(string name = "emqx", string nodes = "n") :
     /// <summary>Clients that a question for them by name does not find either.</summary>
     public Func<string, bool> Denies { get; set; } = _ => false;
 
+    /// <summary>Clients for which a question by name gets no answer.</summary>
+    public Func<string, bool> Chokes { get; set; } = _ => false;
+
+    /// <summary>What it makes of a client that it tells of.</summary>
+    public Func<ListedClient, ListedClient> Tells { get; set; } = client => client;
+
     /// <summary>What it says of the length of its list; null for the number of those connected.</summary>
     public long? Total { get; set; }
     public bool IsDown { get; set; }
     public long? Lost { get; set; } = 0;
     public IReadOnlyList<string> Running { get; set; } = [nodes + "1", nodes + "2"];
+
+    public TimeSpan ClockOffset { get; set; }
+
+    /// <summary>Called before it says how it is.</summary>
+    public Action BeforeCondition { get; set; } = () => { };
 
     /// <summary>Called before each page, with its number.</summary>
     public Func<int, Task> BeforePage { get; set; } = _ => Task.CompletedTask;
@@ -53,7 +64,7 @@ internal sealed class ScriptedBroker(string name = "emqx", string nodes = "n") :
         {
             await BeforePage(number++);
             Refuse();
-            yield return new(page, Total);
+            yield return new([.. page.Select(Tells)], Total);
         }
         Refuse();
     }
@@ -62,13 +73,15 @@ internal sealed class ScriptedBroker(string name = "emqx", string nodes = "n") :
     {
         Refuse();
         Asked.Enqueue(client.Value);
-        return Task.FromResult(Denies(client.Value) ? null : clients.GetValueOrDefault(client.Value));
+        if (Chokes(client.Value)) throw new BrokerException($"The broker says nothing of {client}.");
+        return Task.FromResult(Denies(client.Value) || clients.GetValueOrDefault(client.Value) is not { } known ? null : Tells(known));
     }
 
     public Task<BrokerCondition> ConditionAsync(CancellationToken cancellation)
     {
         Refuse();
-        return Task.FromResult(new BrokerCondition("5.8.9", [.. Running.Select(node => new BrokerNodeCondition(node, true, "5.8.9", null))], TimeSpan.Zero, Lost));
+        BeforeCondition();
+        return Task.FromResult(new BrokerCondition("5.8.9", [.. Running.Select(node => new BrokerNodeCondition(node, true, "5.8.9", null))], ClockOffset, Lost));
     }
 
     private void Refuse()

@@ -99,7 +99,7 @@ public sealed class GroupCommitTests
         {
             intruder.Open();
             using var command = intruder.CreateCommand();
-            command.CommandText = "DELETE FROM sessions; DELETE FROM deadlines; DELETE FROM device_activity; DELETE FROM devices";
+            command.CommandText = "BEGIN IMMEDIATE; DELETE FROM sessions; DELETE FROM deadlines; DELETE FROM device_activity; DELETE FROM devices; COMMIT";
             command.ExecuteNonQuery();
         }
 

@@ -14,9 +14,12 @@ ALTER TABLE devices ADD COLUMN offline_confirmed_at INTEGER;
 ALTER TABLE devices ADD COLUMN verify_at INTEGER;
 ALTER TABLE devices ADD COLUMN lapsed_takeover INTEGER;
 ALTER TABLE devices ADD COLUMN subscription_ends_at INTEGER;
+ALTER TABLE devices ADD COLUMN stale_at INTEGER;
+ALTER TABLE devices ADD COLUMN alive_until INTEGER;     -- of a stale device
 ALTER TABLE devices ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN flapping INTEGER NOT NULL DEFAULT 0;
-UPDATE devices SET fresh_confidence = confidence, gone_at = CASE status WHEN 2 THEN since END;
+UPDATE devices SET fresh_confidence = confidence, gone_at = CASE status WHEN 2 THEN since END,
+  subscription_ends_at = (SELECT min(ends_at) FROM subscriptions s WHERE s.client_no = devices.client_no AND s.end_told = 0);
 
 -- When each device is to be looked at: the earliest of what is due. The worker's cost is what is due, not the size of the fleet.
 CREATE TABLE deadlines (
