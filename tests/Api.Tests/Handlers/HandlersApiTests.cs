@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using WebhookService.Api.Tests.Events;
 
 namespace WebhookService.Api.Tests.Handlers;
 
@@ -137,6 +138,23 @@ public sealed class HandlersApiTests
 
         await AHandlerHost.UntilAsync(() => script.Calls.Count == 2);
         Assert.Equal([1L, 2L], script.Calls.Select(call => call.Context.Key));
+    }
+
+    [Fact]
+    public async Task A_handler_that_stops_as_a_whole_says_so_and_is_started_again()
+    {
+        await using var api = await AHandlerHost.StartAsync(script, ["scripted"]);
+        await AHandlerHost.UntilAsync(async () => (await HandlerAsync(api))["position"] is not null);
+        api.Change("ALTER TABLE consumers RENAME TO hidden");
+        await api.PostOddAsync("a", 1);
+        await AHandlerHost.UntilAsync(() => api.Logs.Any(line => line.Contains("The handler scripted stopped and is started again", StringComparison.Ordinal)));
+
+        await (await api.Manage.PostAsync($"{Path}/pause", null)).ProblemAsync(HttpStatusCode.ServiceUnavailable, "handler-stopped");
+        api.Change("ALTER TABLE hidden RENAME TO consumers");
+
+        await AHandlerHost.UntilAsync(() => script.Calls.Count == 2); // it was not written down, so again
+        Assert.Equal([1L, 1L], script.Calls.Select(call => call.Context.Key));
+        await AHandlerHost.UntilAsync(async () => (long)(await HandlerAsync(api))["handled"]! == 1);
     }
 
     [Fact]
