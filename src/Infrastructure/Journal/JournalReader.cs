@@ -27,8 +27,8 @@ internal sealed class JournalReader(Database database) : IJournalReader
         using var snapshot = connection.BeginTransaction(deferred: true);
         var oldest = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot);
         var chosen = JournalQueries.TypesOf(connection, snapshot, types);
-        var newest = connection.ExecuteScalar<long?>("SELECT max(seq) FROM journal", transaction: snapshot) ?? after;
-        var end = Math.Min(newest, Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
+        var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot); // the last number given: its row may be gone already
+        var end = Math.Min(Math.Max(after, head), Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
         var (entries, bytes) = (new List<JournalEntry>(), 0L);
         if (chosen is not { Count: 0 })
             foreach (var row in connection.Query<Row>(

@@ -70,6 +70,22 @@ public sealed class ConsumerStoreTests
     }
 
     [Fact]
+    public async Task A_page_leads_to_the_head_even_when_the_newest_rows_are_gone()
+    {
+        await using var store = await AStore.OpenAsync();
+        for (var n = 0; n < 3; n++) await ReportAsync(store, "a.one", n);
+        using (var hand = new SqliteConnection($"Data Source={store.File};Pooling=False"))
+        {
+            hand.Open();
+            hand.Execute("DELETE FROM journal WHERE seq > 1");
+        }
+
+        var page = store.Get<IJournalReader>().Read(1, EventTypes.All, withPayload: false, limit: 10);
+
+        Assert.Equal((0, store.Get<IJournalBell>().Head), (page.Entries.Count, page.Next));
+    }
+
+    [Fact]
     public async Task A_row_that_cannot_be_read_says_why_and_stops_no_reader()
     {
         await using var store = await AStore.OpenAsync();
