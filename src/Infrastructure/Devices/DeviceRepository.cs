@@ -186,7 +186,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         work.Flush(); // what is deleted must not be written again at the end of the transaction, nor found in memory
         work.Forget();
         var connection = work.Connection;
-        var here = new { ClientNo = clientNo, Limit = limit };
+        var here = new { ClientNo = clientNo, Client = id.Value, Limit = limit };
         connection.Execute("DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
         var removed = connection.Execute(
             "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
@@ -207,6 +207,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM farewells WHERE client_no = @ClientNo;
             DELETE FROM subscriptions WHERE client_no = @ClientNo;
             DELETE FROM deadlines WHERE client_no = @ClientNo;
+            DELETE FROM dead_letters WHERE client = @Client;
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;
             """, here);

@@ -2,8 +2,10 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Devices;
 using WebhookService.Application.Journal;
 using WebhookService.Application.Reports;
+using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Reports;
@@ -51,6 +53,22 @@ public sealed class ConsumerStoreTests
         Assert.Null(await store.SendAsync(new RedeliverDeadLetter("c", letter.Id, Noon)));
         Assert.False(await store.SendAsync(new DropDeadLetter("c", letter.Id)));
         Assert.Equal([3L], store.Get<IJournalReader>().Load("c")!.Value.Parked.Select(one => one.Seq));
+    }
+
+    [Fact]
+    public async Task A_forgotten_device_leaves_no_dead_letter()
+    {
+        await using var store = await AStore.OpenAsync();
+        var (pump, other) = (Letter(Pump, 3), Letter(new ClientId("other"), 4));
+        await store.SendAsync(new RecordSignOfLife(Pump, Noon, null, Noon));
+        await store.SendAsync(new SaveConsumerProgress(new("c", new(4, false, null, 0, 0, null, null), [], [], [pump, other])));
+
+        while (await store.SendAsync(new ForgetDevice(Pump)) is not Forgotten.Completely) { }
+
+        Assert.Equal(["other"], (await store.SendAsync(new ListDeadLetters("c", new PageRequest(10, null)))).Items.Select(letter => letter.ClientId));
+
+        static DeadLetter Letter(ClientId client, long seq) => new(
+            new JournalEntry { Seq = seq, Type = "device.discovered", At = Noon, Client = client, Happened = new DeviceDiscovered(client, Noon) }, 8, "no", "no at all", Noon);
     }
 
     [Fact]
