@@ -66,7 +66,7 @@ internal sealed partial class ReconciliationWorker(
         var (result, problem) = (SweepResult.Failed, (string?)null);
         await PatientlyAsync(async () => (result, problem) = await reconciler.SweepAsync(broker, sweep.Id, cancellation), cancellation);
         (state.Running, state.CheckedAt) = (null, time.GetUtcNow());
-        state.NextSweepAt = time.GetUtcNow() + (result is SweepResult.Held ? options.Value.BrakeHold : options.Value.Interval);
+        state.NextSweepAt = time.GetUtcNow() + (state.IsHolding ? options.Value.BrakeHold : options.Value.Interval); // a hold outlives a sweep that failed
         if (problem is not null) Swept(broker.Name, result, problem);
     }
 
@@ -83,7 +83,7 @@ internal sealed partial class ReconciliationWorker(
     {
         if (!(state.NextSweepAt > time.GetUtcNow())) return state.IsHolding ? SweepCause.Brake : SweepCause.Schedule;
 
-        var before = state.Condition;
+        var (before, wasSilent) = (state.Condition, state.Problem is not null);
         try
         {
             state.Condition = await broker.ConditionAsync(cancellation);
@@ -95,6 +95,7 @@ internal sealed partial class ReconciliationWorker(
             state.Problem = failed.Message;
         }
         state.CheckedAt = time.GetUtcNow();
+        if (wasSilent && state.Problem is null) return SweepCause.Schedule; // it answers again: what was due in between is due now
         if (ingest.HadGap(options.Value.IngestGap)) return SweepCause.IngestGap;
         if (state.Condition?.Lost > before?.Lost) return SweepCause.Losses;
         var running = state.Condition?.Nodes.Where(node => node.Running).Select(node => node.Name) ?? [];

@@ -509,6 +509,22 @@ public sealed class ReconciliationTests
     }
 
     [Fact]
+    public async Task A_hold_outlives_a_sweep_that_failed_and_a_broker_that_answers_again_is_compared_at_once()
+    {
+        await using var store = await OnlineAsync(40);
+        for (var i = 0; i < 20; i++) broker.Disconnect($"d{i:00}");
+        var desk = store.Get<SweepDesk>();
+        await desk.AskAsync(broker.Name, SweepCause.Request, default);
+        await AdvanceUntilAsync(async () => (await store.SendAsync(new ListReconciliations(null, new(1, null)))).Items[0].Result is SweepResult.Held);
+        broker.IsDown = true;
+        await desk.AskAsync(broker.Name, SweepCause.Request, default);
+        await AdvanceUntilAsync(async () => (await store.SendAsync(new ListReconciliations(null, new(1, null)))).Items[0].Result is SweepResult.Failed);
+        broker.IsDown = false;
+
+        await AdvanceUntilAsync(async () => (await DevicesAsync(store)).Count(device => device.Status is Offline) == 20);
+    }
+
+    [Fact]
     public async Task A_sweep_that_was_under_way_when_the_service_stopped_has_failed()
     {
         await using var first = await AStore.OpenAsync(clock);
