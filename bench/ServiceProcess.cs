@@ -36,6 +36,23 @@ internal sealed class ServiceProcess : IDisposable
         }
     }
 
+    /// <summary>Processor time that the thread which writes the database used so far; zero where the system does not tell.</summary>
+    public TimeSpan WriterCpu
+    {
+        get
+        {
+            if (!OperatingSystem.IsLinux()) return TimeSpan.Zero;
+            foreach (var task in Directory.GetDirectories($"/proc/{process.Id}/task"))
+            {
+                var stat = File.ReadAllText(Path.Combine(task, "stat"));
+                if (!stat.Contains("(writer)", StringComparison.Ordinal)) continue;
+                var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' '); // the third and following; user and system time, in 1/100 s, are 14 and 15
+                return TimeSpan.FromSeconds((long.Parse(fields[11]) + long.Parse(fields[12])) / 100.0);
+            }
+            return TimeSpan.Zero;
+        }
+    }
+
     public Memory Memory
     {
         get
@@ -63,7 +80,7 @@ internal sealed class ServiceProcess : IDisposable
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = AppContext.BaseDirectory, // not where databases lie: a server may watch the folder it works in
             Environment = { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", ["ASPNETCORE_ENVIRONMENT"] = "Production" },
         };
         foreach (var (name, value) in environment) start.Environment[name] = value;

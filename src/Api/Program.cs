@@ -33,6 +33,8 @@ public partial class Program
     /// <summary>The whole service, ready to be started. Tests add services of their own last, so that theirs win.</summary>
     public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
+        // Settings files are looked at every few seconds, not watched: the system would tell of each write to a database that lies beside them.
+        Environment.SetEnvironmentVariable("DOTNET_USE_POLLING_FILE_WATCHER", "true");
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
             Args = [.. args.Where(arg => arg != DemoMode.Switch)],
