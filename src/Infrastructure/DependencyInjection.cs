@@ -21,6 +21,7 @@ using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Persistence.Runs;
 using WebhookService.Infrastructure.Quarantine;
 using WebhookService.Infrastructure.Sessions;
 
@@ -36,6 +37,9 @@ public static class DependencyInjection
         services.AddSingleton<Database>();
         services.AddSingleton<UnitOfWork>();
         services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>();
+        services.AddSingleton<ClientEvents>();
+        services.AddSingleton<RunIndex>(provider => provider.GetRequiredService<ClientEvents>());
+        services.AddHostedService<RunWorker>();
         services.AddSingleton<JournalBell>();
         services.AddSingleton<IJournalBell>(provider => provider.GetRequiredService<JournalBell>());
         services.AddSingleton<Journal.Journal>();

@@ -1,0 +1,9 @@
+using Microsoft.Extensions.Options;
+using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Persistence.Runs;
+
+namespace WebhookService.Infrastructure.Journal;
+
+/// <summary>Which entries of the journal speak of a client.</summary>
+internal sealed class ClientEvents(UnitOfWork work, IOptions<StorageOptions> options) : RunIndex(
+    work, "journal", "SELECT client_no, 0, seq FROM journal WHERE seq > @after AND client_no IS NOT NULL ORDER BY seq", options.Value.EntriesOfRun);
