@@ -83,11 +83,11 @@ internal sealed class MessageRetention : MarkedRetention
         return (judged + 1, newest);
     }
 
-    public override RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed)
+    public override RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure)
     {
-        if (base.Next(reader, now, pressed) is { } step) return step;
+        if (base.Next(reader, now, pressure) is { } step) return step;
         var kept = reader.ExecuteScalar<long>($"SELECT {Latest}");
-        var excess = pressed ? kept : kept - mostLatest; // when nothing else is left to go, they do
+        var excess = pressure is null ? kept - mostLatest : kept; // when nothing else is left to go, they do
         return excess > 0 ? new(mostLatest > 0 ? (double)excess / mostLatest : 1, time => RemoveLatest(excess, time)) : null;
     }
 

@@ -15,9 +15,9 @@ internal interface IRetained
     DateTimeOffset? OldestAt(SqliteConnection reader);
 
     /// <summary>What goes next. Only looks, beside the writer.</summary>
-    /// <param name="pressed">The database is too large: the oldest goes, whatever the bounds of this kind.</param>
+    /// <param name="pressure">By which part the database is too large, so that the oldest goes whatever the bounds of this kind; null if it is not.</param>
     /// <returns>Null if nothing is to go.</returns>
-    RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed);
+    RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure);
 }
 
 /// <summary>A kind whose rows have numbers that grow and are never given twice; its age is that of its <see cref="RetentionMarks"/>.</summary>

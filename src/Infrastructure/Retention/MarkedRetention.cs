@@ -16,11 +16,16 @@ internal abstract class MarkedRetention(string kind, RetentionLimit limit) : IMa
     public DateTimeOffset? OldestAt(SqliteConnection reader) =>
         Span(reader) is var (oldest, newest) && oldest <= newest ? RetentionMarks.TimeOf(reader, Kind, oldest) : null;
 
-    public virtual RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed)
+    public virtual RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure)
     {
         var span = Span(reader);
         if (span.Oldest > span.Newest) return null;
-        if (pressed) return new(0, time => Remove(span.Newest, time));
+        if (pressure is { } part)
+        {
+            // Half of what may be too much, so that the last steps are small ones and no more goes than has to.
+            var some = span.Oldest + (long)((span.Newest - span.Oldest) * part / (1 + part) / 2);
+            return new(part, time => Remove(some, time));
+        }
 
         var (upTo, over) = BeyondCount(reader, span);
         if (Limit.MaxAge > TimeSpan.Zero && RetentionMarks.Reached(reader, Kind, now - Limit.MaxAge) is var old && old >= span.Oldest)

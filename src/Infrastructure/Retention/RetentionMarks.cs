@@ -25,9 +25,9 @@ internal static class RetentionMarks
         DELETE FROM retention_marks WHERE kind = @Kind AND number < @oldest AND at < (SELECT max(at) FROM retention_marks WHERE kind = @Kind)
         """;
 
-    private const string ReachedBy = "SELECT number FROM retention_marks WHERE kind = @Kind AND at <= @at ORDER BY at DESC LIMIT 1";
+    private const string ReachedBy = "SELECT number FROM retention_marks WHERE kind = @kind AND at <= @at ORDER BY at DESC LIMIT 1";
 
-    private const string InBy = "SELECT at FROM retention_marks WHERE kind = @Kind AND number >= @number ORDER BY at LIMIT 1";
+    private const string InBy = "SELECT at FROM retention_marks WHERE kind = @kind AND number >= @number ORDER BY at LIMIT 1";
 
     /// <summary>The mark that is due, to be written by the writer; null if there is none. A clock that was set back marks nothing until it has caught up.</summary>
     public static Action<UnitOfWork>? Due(SqliteConnection reader, IMarked kind, TimeSpan interval, TimeProvider time)

@@ -101,7 +101,7 @@ internal sealed partial class RetentionWorker(
         var any = false;
         foreach (var kind in kinds)
         {
-            if (Look(reader => kind.Next(reader, time.GetUtcNow(), pressed: false)) is not { } step) continue;
+            if (Look(reader => kind.Next(reader, time.GetUtcNow(), pressure: null)) is not { } step) continue;
             await RunAsync(kind, step, cancellation);
             any = true;
         }
@@ -115,11 +115,11 @@ internal sealed partial class RetentionWorker(
         var size = Look(DatabaseSize.Of);
         if (size.Used <= options.MaxDatabaseBytes) return false;
 
-        var now = time.GetUtcNow();
+        var (now, pressure) = (time.GetUtcNow(), ((double)size.Used / options.MaxDatabaseBytes) - 1);
         var found = Look(reader => kinds
             .Select(kind => (Kind: kind, OldestAt: kind.OldestAt(reader)))
             .OrderByDescending(one => one.OldestAt is { } at ? (now - at) / one.Kind.Limit.Scale : -1)
-            .Select(one => (one.Kind, one.OldestAt, Step: one.Kind.Next(reader, now, pressed: true)))
+            .Select(one => (one.Kind, one.OldestAt, Step: one.Kind.Next(reader, now, pressure)))
             .FirstOrDefault(one => one.Step is not null));
         var isTold = now < tellNext && now > tellNext - TellEvery;
         if (!isTold) tellNext = now + TellEvery;
@@ -129,7 +129,7 @@ internal sealed partial class RetentionWorker(
             return false;
         }
         if (!isTold) MakesRoom(size.Used, options.MaxDatabaseBytes, found.Kind.Kind, found.OldestAt);
-        await RunAsync(found.Kind, step with { Over = ((double)size.Used / options.MaxDatabaseBytes) - 1 }, cancellation);
+        await RunAsync(found.Kind, step, cancellation);
         return true;
     }
 

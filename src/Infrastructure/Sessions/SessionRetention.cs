@@ -65,10 +65,10 @@ internal sealed class SessionRetention : IRetained
 
     public DateTimeOffset? OldestAt(SqliteConnection reader) => reader.ExecuteScalar<long?>("SELECT min(connected_at) FROM sessions").ToTime();
 
-    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed)
+    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure)
     {
         if (Excess(reader) is > 0 and var excess && Find(reader, bySize, now, now, (double)excess / Limit.MaxCount, excess) is { } step) return step;
-        if (pressed) return Find(reader, bySize, now, now, 0, AtOnce);
+        if (pressure is { } part) return Find(reader, bySize, now, now, part, AtOnce);
         return Limit.MaxAge > TimeSpan.Zero ? Find(reader, byAge, now, now - Limit.MaxAge, 0, AtOnce) : null;
     }
 
@@ -157,9 +157,9 @@ internal sealed class FarewellRetention(UnitOfWork work, IOptions<RetentionOptio
 
     public DateTimeOffset? OldestAt(SqliteConnection reader) => reader.ExecuteScalar<long?>("SELECT at FROM farewells ORDER BY farewell_no LIMIT 1").ToTime();
 
-    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed)
+    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure)
     {
-        var before = pressed ? now : Limit.MaxAge > TimeSpan.Zero ? now - Limit.MaxAge : DateTimeOffset.MinValue;
+        var before = pressure is not null ? now : Limit.MaxAge > TimeSpan.Zero ? now - Limit.MaxAge : DateTimeOffset.MinValue;
         var (oldest, newest) = reader.QuerySingle<(long?, long?)>("SELECT (SELECT min(farewell_no) FROM farewells), (SELECT max(farewell_no) FROM farewells)");
         if (oldest is null || newest is null) return null;
         var tooMany = Limit.MaxCount > 0 ? newest.Value - Limit.MaxCount : 0;
@@ -201,10 +201,10 @@ internal sealed class SubscriptionRetention(UnitOfWork work, SessionRepository s
     public DateTimeOffset? OldestAt(SqliteConnection reader) =>
         reader.ExecuteScalar<long?>("SELECT min(ends_at) FROM subscriptions INDEXED BY subscriptions_end WHERE ends_at IS NOT NULL").ToTime();
 
-    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, bool pressed)
+    public RetentionStep? Next(SqliteConnection reader, DateTimeOffset now, double? pressure)
     {
-        if (!pressed && Limit.MaxAge == TimeSpan.Zero) return null;
-        var before = (pressed ? now : now - Limit.MaxAge).ToMs();
+        if (pressure is null && Limit.MaxAge == TimeSpan.Zero) return null;
+        var before = (pressure is null ? now - Limit.MaxAge : now).ToMs();
         var found = reader.Query<(long ClientNo, string ClientId, string Filter)>(Find, new { before, AtOnce }).AsList();
         return found.Count > 0 ? new(0, time => Remove(found, before, time)) : null;
     }
