@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using WebhookService.Application.Devices;
 using WebhookService.Application.Messages;
 using WebhookService.Application.Reports;
 using WebhookService.Application.Sessions;
@@ -27,7 +28,9 @@ internal sealed class ARetention : IAsyncDisposable
     public static async Task<ARetention> OpenAsync(params (string Key, string Value)[] settings)
     {
         var clock = new AClock(Noon);
-        return new(await AStore.OpenAsync(clock, Named(settings)), clock);
+        var store = await AStore.OpenAsync(clock, Named(settings));
+        await store.SendAsync(new AdoptRules()); // which makes the writer forget all it remembers: not in the middle of a test
+        return new(store, clock);
     }
 
     public async Task RestartAsync(Action? meanwhile = null, params (string Key, string Value)[] settings) => Store = await Store.RestartAsync(meanwhile, Named(settings));

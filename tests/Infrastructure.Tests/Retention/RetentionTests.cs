@@ -40,7 +40,7 @@ public sealed class RetentionTests
     }
 
     [Fact]
-    public async Task A_clock_that_ran_ahead_and_was_set_back_makes_nothing_old()
+    public async Task A_clock_that_ran_ahead_and_was_set_back_makes_nothing_old_and_holds_nothing_up()
     {
         await using var kept = await ARetention.OpenAsync(("Journal:MaxAge", "1.00:00:00"));
         await kept.ReportAsync();
@@ -51,6 +51,10 @@ public sealed class RetentionTests
         await kept.PassAsync(TimeSpan.FromHours(1));
 
         Assert.Equal(2, kept.Count("journal"));
+
+        await kept.PassAsync(TimeSpan.FromHours(23));
+
+        Assert.Equal(0, kept.Count("journal"));
     }
 
     [Fact]
