@@ -33,7 +33,12 @@ internal sealed class MessageRetention : MarkedRetention
 
     private const string IsOutdated = "SELECT 1 FROM messages WHERE client_no = ? AND topic_no = ? AND (published_at, message_no) > (?, ?) LIMIT 1";
 
-    private const string LastBefore = "SELECT message_no FROM messages WHERE client_no = ? AND topic_no = ? AND published_at <= ? AND message_no < ? LIMIT 1";
+    /// <summary>As a rule the first one by time. Where a broker's clock had run ahead many may come before it: then it stays, as one of so many that may.</summary>
+    private const string LastBefore = """
+        SELECT message_no FROM (
+          SELECT message_no FROM messages WHERE client_no = ? AND topic_no = ? AND published_at <= ? ORDER BY published_at, message_no LIMIT 64)
+        WHERE message_no < ? LIMIT 1
+        """;
 
     private const string RemoveDeliveries = """
         DELETE FROM deliveries WHERE message_no = ?1 AND client_no IN (SELECT client_no FROM deliveries WHERE message_no = ?1 LIMIT 64)
