@@ -34,6 +34,9 @@ internal sealed partial class RetentionWorker(
     /// <summary>Pages given back in a step; each may have to be moved first, some 30 µs.</summary>
     private const int PagesAtOnce = 64;
 
+    /// <summary>Work takes real time, whatever clock tells the ages.</summary>
+    private static readonly TimeProvider Rhythm = TimeProvider.System;
+
     private readonly RetentionOptions options = configured.Value;
     private readonly List<IRetained> kinds = [.. kinds];
     private readonly Lazy<Statement> giveBack = work.Prepare($"PRAGMA incremental_vacuum({PagesAtOnce})");
@@ -59,7 +62,7 @@ internal sealed partial class RetentionWorker(
                 Failed(fault, Pause);
                 rest = Pause;
             }
-            await Task.Delay(rest, time, stoppingToken);
+            await Task.Delay(rest, Rhythm, stoppingToken);
         }
     }
 
@@ -155,7 +158,7 @@ internal sealed partial class RetentionWorker(
             return Task.FromResult((step.Remove(clock), clock.Spent));
         });
         if (kind is not null) report.Removed(kind.Kind, removed);
-        if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), TimeProvider.System, cancellation); // real work, whatever clock the service has
+        if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), Rhythm, cancellation);
     }
 
     /// <summary>So long that the steps take their part of the writer's time: more of it where removing cannot keep up.</summary>
