@@ -91,7 +91,7 @@ public sealed class RetentionOverHttp
 
         var metrics = await (await api.GetAsync("/metrics")).Content.ReadAsStringAsync();
 
-        Assert.Contains("""retention_removed_rows_total{kind="journal"} 15""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""retention_removed_total{kind="journal"} 15""", metrics, StringComparison.Ordinal);
         Assert.Contains("""retention_age_seconds{kind="journal"} """, metrics, StringComparison.Ordinal);
     }
 
