@@ -7,6 +7,7 @@ using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Journal;
+using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Sessions;
 
@@ -190,6 +191,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         var connection = work.Connection;
         var here = new { ClientNo = clientNo, Client = id.Value, Limit = limit };
         connection.Execute("DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
+        connection.Execute(MessageRetention.ForgetLatest, here);
         var removed = connection.Execute(
             "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
         var events = clientEvents.Reader().All(connection, clientNo).Take(limit).ToList();

@@ -57,6 +57,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     private readonly ILogger<Writer> logger;
     private readonly Channel<Pending> queue;
     private readonly Thread thread;
+    private long written;
 
     public Writer(UnitOfWork work, IOptions<QueueOptions> options, ServiceMetrics metrics, ILogger<Writer> logger)
     {
@@ -65,6 +66,9 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         thread = new Thread(Run) { Name = "writer", IsBackground = true };
         metrics.Watch("store.queue.depth", "{command}", "Commands that wait for the writer.", () => QueueDepth);
     }
+
+    /// <summary>Commands that were written since the start.</summary>
+    public long Written => Volatile.Read(ref written);
 
     public int QueueDepth => queue.Reader.Count;
 
@@ -135,6 +139,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             foreach (var pending in batch) pending.Handle();
             work.Commit();
             metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+            Volatile.Write(ref written, written + batch.Count);
         }
         catch (Exception fault)
         {
