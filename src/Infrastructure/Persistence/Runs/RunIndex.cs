@@ -19,6 +19,9 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> complete;
     private readonly Lazy<Statement> removeEntry;
+    private readonly Lazy<Statement> outdated;
+    private readonly Lazy<Statement> removeSome;
+    private readonly Lazy<Statement> removeRun;
     private readonly SemaphoreSlim many = new(0, 1);
     private readonly List<IndexEntry> added = [];
     private readonly List<IndexEntry> removed = [];
@@ -32,13 +35,18 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <param name="work">The writer's transactions, whose rows are indexed.</param>
     /// <param name="name">`‹name›_runs` holds the entries; `runs` tells which runs are complete, and up to which row.</param>
     /// <param name="rows">SQL for the key, time and number of all rows with a number greater than @after, in order.</param>
+    /// <param name="oldest">SQL for the lowest number of all rows, null if there are none: runs that lie before it go.</param>
     /// <param name="entriesOfRun">So many entries make a run.</param>
-    protected RunIndex(UnitOfWork work, string name, string rows, int entriesOfRun)
+    protected RunIndex(UnitOfWork work, string name, string rows, string oldest, int entriesOfRun)
     {
         (this.work, Name, this.rows, this.entriesOfRun) = (work, name, rows, entriesOfRun);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
         complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at) VALUES (?, ?, ?, ?)");
         removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
+        outdated = work.Prepare($"SELECT run FROM runs WHERE name = '{name}' AND last_no < coalesce(({oldest}), {long.MaxValue}) ORDER BY run LIMIT 1");
+        removeSome = work.Prepare(
+            $"DELETE FROM {name}_runs WHERE run = ?1 AND (key, at, no) IN (SELECT key, at, no FROM {name}_runs WHERE run = ?1 LIMIT {AtOnce}) RETURNING 1");
+        removeRun = work.Prepare($"DELETE FROM runs WHERE name = '{name}' AND run = ?");
         work.Enlist(this);
     }
 
@@ -70,7 +78,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     }
 
     /// <summary>Writes a part of the run, in a transaction of the writer: sorted, so that every page is written once.</summary>
-    public void Write(Func<bool> isTimeOver)
+    public void Write(StepTime time)
     {
         if (building is not { } run) return;
         (written, finished) = (0, false);
@@ -80,11 +88,24 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
             foreach (var entry in some[..Math.Min(AtOnce, some.Length)]) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
             written += Math.Min(AtOnce, some.Length);
         }
-        while (run.Next + written < run.Entries.Length && !isTimeOver());
+        while (run.Next + written < run.Entries.Length && !time.IsOver);
         if (run.Next + written < run.Entries.Length) return;
 
         complete.Value.Add(Name).Add(run.No).Add(run.Last).Add(run.NewestAt).Run();
         finished = true;
+    }
+
+    /// <summary>Removes a part of what speaks of rows that are all gone, in a transaction of the writer.</summary>
+    /// <returns>Whether there is more of it.</returns>
+    public bool RemoveOutdated(StepTime time)
+    {
+        while (outdated.Value.Number() is { } run)
+        {
+            while (removeSome.Value.Add(run).Number() is not null)
+                if (time.IsOver) return true;
+            removeRun.Value.Add(run).Run();
+        }
+        return false;
     }
 
     /// <summary>Reads what is in no run yet.</summary>

@@ -1,11 +1,10 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using WebhookService.Application.Common;
 
 namespace WebhookService.Infrastructure.Persistence.Runs;
 
-/// <summary>Writes the entries that an index has gathered, in steps of a millisecond among the writer's other commands.</summary>
+/// <summary>Writes the entries that an index has gathered, and removes those whose rows are gone, in steps of a millisecond among the writer's other commands.</summary>
 internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer writer, ILogger<RunWorker> logger) : BackgroundService
 {
     private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(1);
@@ -13,33 +12,46 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
     /// <summary>Between two steps: a run of a hundred thousand entries is written within a second or two, while the next one gathers.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(4);
 
+    /// <summary>How often is looked for entries whose rows are gone. What is left of them does no harm but to the disk.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(indexes.Select(index => WriteAsync(index, stoppingToken)));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(indexes.SelectMany(index => new[] { WriteAsync(index, stoppingToken), RemoveAsync(index, stoppingToken) }));
 
     private async Task WriteAsync(RunIndex index, CancellationToken cancellation)
     {
-        while (!cancellation.IsCancellationRequested)
+        while (true)
         {
             await index.WhenManyAsync(cancellation);
             while (index.IsWaiting)
             {
                 index.Prepare();
-                await StepAsync(index, cancellation);
+                await StepAsync(index, index.Write, cancellation);
                 await Task.Delay(Rest, cancellation);
             }
         }
     }
 
-    private async Task StepAsync(RunIndex index, CancellationToken cancellation)
+    private async Task RemoveAsync(RunIndex index, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var more = false;
+            await StepAsync(index, time => more = index.RemoveOutdated(time), cancellation);
+            await Task.Delay(more ? Rest : LookEvery, cancellation);
+        }
+    }
+
+    private async Task StepAsync(RunIndex index, Action<StepTime> step, CancellationToken cancellation)
     {
         try
         {
             await writer.RunAsync(() =>
             {
-                var started = Stopwatch.GetTimestamp();
-                index.Write(() => Stopwatch.GetElapsedTime(started) >= StepLength);
-                return Task.FromResult(0);
+                step(new StepTime(StepLength));
+                return Task.FromResult(true);
             });
         }
         catch (Exception fault) when (!cancellation.IsCancellationRequested)
@@ -49,6 +61,6 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "Entries of the index {Index} could not be written and stay in memory; tried again in {Pause}")]
+    [LoggerMessage(LogLevel.Error, "The index {Index} could not be written; its entries stay in memory and it is tried again in {Pause}")]
     private partial void Failed(Exception fault, string index, TimeSpan pause);
 }
