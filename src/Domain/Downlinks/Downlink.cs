@@ -193,9 +193,9 @@ public sealed class Downlink : Aggregate
             AckedAt = delivery?.AckedAt ?? AckedAt;
             ExpectsNoAck |= delivery is { DeliveredAt: not null, Qos: 0 };
             // What the broker says of our device tells more than what it says of all.
-            (DroppedAt, DropReason) = delivery?.DroppedAt is { } dropped ? (dropped, delivery.DropReason ?? "unknown")
-                : message.DroppedAt is { } all ? (all, message.DropReason)
-                : (DroppedAt, DropReason);
+            (DroppedAt, DropReason) = delivery?.DroppedAt is { } dropped ? (dropped, delivery.DropReason)
+                : DeliveredAt is null && AckedAt is null ? (message.DroppedAt, message.DropReason)
+                : (null, null);
         });
     }
 
@@ -208,12 +208,15 @@ public sealed class Downlink : Aggregate
         return Tell(now, () => TimedOutAt = due);
     }
 
-    /// <summary>Which of these a message may be, where no id tells: the oldest that agrees, and none while an equal one waits for the broker's answer.</summary>
+    /// <summary>
+    /// Which of these a message may be, where no id tells: one whose id was made in that moment, or else the oldest that agrees; and none while an equal one
+    /// waits for the broker's answer.
+    /// </summary>
     public static Downlink? Among(IReadOnlyList<Downlink> open, MessageContent content)
     {
         if (content.FromDevice) return null;
         var equal = open.Where(downlink => downlink.RecordedId is null && downlink.IsEqualTo(content)).ToList();
-        return equal.Exists(downlink => downlink.Answer is null) ? null : equal.Where(downlink => downlink.MayBe(content)).MinBy(downlink => downlink.Id);
+        return equal.Exists(downlink => downlink.Answer is null) ? null : equal.Where(downlink => downlink.MayBe(content)).MinBy(downlink => (downlink.GivenId is null, downlink.Id));
     }
 
     /// <summary>Whether the message may be this one, though the broker's answer did not name it.</summary>
