@@ -273,7 +273,7 @@ public sealed class DownlinkApiTests
     public async Task A_kicked_device_goes_offline_when_the_broker_reports_it(string version)
     {
         await using var emqx = await FakeEmqx.StartAsync(Version(version));
-        emqx.Connect(Device);
+        emqx.Connect(Device, connectedAt: DateTimeOffset.FromUnixTimeMilliseconds(1767225600000), port: 5).Ip = "1.2.3.4";
         await using var api = await StartAsync(emqx);
 
         Assert.Equal(HttpStatusCode.Accepted, (await api.Manage.DeleteAsync("/api/v1/devices/pump%2F7/connection")).StatusCode);
