@@ -21,7 +21,7 @@ public sealed record AbandonDownlinks(long UpTo) : ICommand;
 /// <summary>Something is due for these downlinks.</summary>
 public sealed record MeetDownlinkDeadlines(IReadOnlyList<long> Ids) : ICommand;
 
-internal sealed class FollowDownlinkHandler(IDownlinkRepository downlinks, DownlinkFollower follower, TimeProvider time) :
+internal sealed class FollowDownlinkHandler(IDownlinkRepository downlinks, DownlinkFollower follower, ServiceMetrics metrics, TimeProvider time) :
     ICommandHandler<AcceptDownlink, AcceptedDownlink>,
     ICommandHandler<RecordPublishAnswer, DownlinkStatus>,
     ICommandHandler<AbandonDownlinks>,
@@ -36,6 +36,7 @@ internal sealed class FollowDownlinkHandler(IDownlinkRepository downlinks, Downl
 
         var downlink = known ?? Downlink.Accept(downlinks.NextId(), command.Order, command.Broker, command.Key, now);
         await downlinks.SaveAsync(downlink, cancellationToken);
+        metrics.Followed(downlink.Status);
         return new(downlink.Id, downlink.Status, IsToBeSent: true, Problem: null);
     }
 

@@ -86,7 +86,8 @@ internal sealed class PublishToDeviceHandler(IMediator mediator, BrokerChoice ch
         if (!accepted.IsToBeSent) return new(accepted.Id, accepted.Status, IsRepetition: true, accepted.Problem);
 
         var (answer, fault) = await AskAsync(broker, order);
-        var status = await WriteAsync(new RecordPublishAnswer(accepted.Id, answer));
+        if (await WriteAsync(new RecordPublishAnswer(accepted.Id, answer)) is not { } status)
+            return new(accepted.Id, DownlinkStatus.Uncertain, IsRepetition: false, "The broker's answer could not be written down: the store takes nothing at the moment.");
         return answer.Result is PublishResult.Refused or PublishResult.NotSent
             ? throw new NotPublishedException(accepted.Id, status, answer.Problem!, fault)
             : new(accepted.Id, status, IsRepetition: false, answer.Problem);
@@ -112,18 +113,20 @@ internal sealed class PublishToDeviceHandler(IMediator mediator, BrokerChoice ch
         }
     }
 
-    private async Task<DownlinkStatus> WriteAsync(RecordPublishAnswer answer)
+    /// <returns>Null if the store took nothing: it stays without an answer, and time makes it uncertain.</returns>
+    private async Task<DownlinkStatus?> WriteAsync(RecordPublishAnswer answer)
     {
-        for (var tries = 1; ; tries++)
+        for (var tries = 1; tries <= Tries; tries++)
         {
             try
             {
                 return await mediator.Send(answer, CancellationToken.None);
             }
-            catch (OverloadedException overloaded) when (tries < Tries)
+            catch (OverloadedException overloaded)
             {
                 await Task.Delay(overloaded.RetryAfter, time);
             }
         }
+        return null;
     }
 }

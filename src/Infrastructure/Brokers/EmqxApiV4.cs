@@ -54,7 +54,7 @@ internal sealed class EmqxApiV4(EmqxHttp http, BrokerOptions options, TimeProvid
         return answer.Status switch
         {
             HttpStatusCode.OK when answer.Json.Integer("code") is 0 => new(PublishResult.Taken, MessageId.TryParse(answer.Json.Member("data")?.Text("msgid"))),
-            HttpStatusCode.OK => throw answer.Unexpected($"was answered with an error{answer.Said}", BrokerFault.Refused),
+            HttpStatusCode.OK => throw answer.Unexpected($"was answered with an error{answer.Said}", answer.Json.Integer("code") is null ? BrokerFault.Unclear : BrokerFault.Refused),
             >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}", BrokerFault.Refused),
             _ => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}"),
         };

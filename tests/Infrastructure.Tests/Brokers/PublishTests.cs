@@ -85,7 +85,7 @@ public sealed class PublishTests
         { "4.4.19", FakeAnswer.Json("""{"message":"bad_params","code":108}"""), BrokerFault.Refused },
         { "4.4.19", FakeAnswer.Status(401, "UNAUTHORIZED"), BrokerFault.Credentials },
         { "4.4.19", FakeAnswer.Status(500, "Internal Error"), BrokerFault.Unclear },
-        { "4.4.19", FakeAnswer.Json("{}"), BrokerFault.Refused },
+        { "4.4.19", FakeAnswer.Json("{}"), BrokerFault.Unclear },
     };
 
     [Theory]
