@@ -53,7 +53,7 @@ internal sealed class EmqxHttp : IDisposable
     /// <summary>Tells the broker to do something, once.</summary>
     /// <inheritdoc cref="GetAsync"/>
     public Task<EmqxAnswer> PostAsync(string path, JsonNode body, CancellationToken cancellation) =>
-        SendAsync(HttpMethod.Post, path, query: "", new OnceContent(JsonSerializer.SerializeToUtf8Bytes(body)), cancellation);
+        SendAsync(HttpMethod.Post, path, query: "", new WatchedContent(JsonSerializer.SerializeToUtf8Bytes(body)), cancellation);
 
     /// <inheritdoc cref="PostAsync"/>
     public Task<EmqxAnswer> DeleteAsync(string path, CancellationToken cancellation) => SendAsync(HttpMethod.Delete, path, query: "", body: null, cancellation);
@@ -61,7 +61,7 @@ internal sealed class EmqxHttp : IDisposable
     public BrokerException Failure(string path, string what, string toDo, Exception? cause = null, BrokerFault fault = BrokerFault.Unclear, string method = "GET") =>
         new($"Broker '{options.Name}': {method} {(path.Length > MaxShownPath ? path[..MaxShownPath] + "…" : path)} at {new Uri(options.Url).Authority} {what}. {toDo}.", cause) { Fault = fault };
 
-    private async Task<EmqxAnswer> SendAsync(HttpMethod method, string path, string query, OnceContent? body, CancellationToken cancellation)
+    private async Task<EmqxAnswer> SendAsync(HttpMethod method, string path, string query, WatchedContent? body, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(method, new Uri(root + path + query)) { Content = body };
         var started = time.GetUtcNow();
@@ -94,7 +94,7 @@ internal sealed class EmqxHttp : IDisposable
     }
 
     /// <summary>A request whose body never left this machine is none.</summary>
-    private static BrokerFault Reached(OnceContent? body) => body is { HasBegun: false } ? BrokerFault.NotReached : BrokerFault.Unclear;
+    private static BrokerFault Reached(WatchedContent? body) => body is { HasBegun: false } ? BrokerFault.NotReached : BrokerFault.Unclear;
 
     public void Dispose() => client.Dispose();
 
@@ -190,14 +190,14 @@ internal sealed class EmqxAnswer : IDisposable
 }
 
 /// <summary>
-/// A JSON body that is written once at the most: HTTP clients may send a request again by themselves where a kept connection broke, and what it asks for
-/// must not be done twice.
+/// A JSON body that knows whether some of it may have left this machine. .NET's client sends a request again by itself only where none of its body has, so that
+/// nothing is done twice.
 /// </summary>
-internal sealed class OnceContent : HttpContent
+internal sealed class WatchedContent : HttpContent
 {
     private readonly byte[] json;
 
-    public OnceContent(byte[] json)
+    public WatchedContent(byte[] json)
     {
         this.json = json;
         Headers.ContentType = new("application/json");
@@ -210,7 +210,6 @@ internal sealed class OnceContent : HttpContent
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        if (HasBegun) throw new HttpRequestException("the connection broke after the request was sent");
         HasBegun = true;
         await stream.WriteAsync(json, cancellationToken);
     }

@@ -134,7 +134,7 @@ public sealed class PublishTests
         Assert.DoesNotContain(emqx.Requests, request => request.Method == "POST");
     }
 
-    /// <summary>HTTP clients send again by themselves where a kept connection turns out to be closed; a command to a device must not be doubled so.</summary>
+    /// <summary>HTTP clients may send again by themselves where a kept connection turns out to be closed; a command to a device must not be doubled so.</summary>
     [Fact]
     public async Task A_publish_on_a_kept_connection_that_breaks_is_not_sent_again()
     {
