@@ -24,6 +24,7 @@ using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Quarantine;
+using WebhookService.Infrastructure.Retention;
 using WebhookService.Infrastructure.Sessions;
 
 namespace WebhookService.Infrastructure;
@@ -43,8 +44,10 @@ public static class DependencyInjection
         services.AddSingleton<Journal.Journal>();
         services.AddSingleton<IReportRepository>(provider => provider.GetRequiredService<Journal.Journal>());
         services.AddSingleton<IDeviceRepository, DeviceRepository>();
-        services.AddSingleton<ISessionRepository, SessionRepository>();
-        services.AddSingleton<IMessageRepository, MessageRepository>();
+        services.AddSingleton<SessionRepository>();
+        services.AddSingleton<ISessionRepository>(provider => provider.GetRequiredService<SessionRepository>());
+        services.AddSingleton<MessageRepository>();
+        services.AddSingleton<IMessageRepository>(provider => provider.GetRequiredService<MessageRepository>());
         services.AddSingleton<DownlinkRepository>();
         services.AddSingleton<IDownlinkRepository>(provider => provider.GetRequiredService<DownlinkRepository>());
         services.AddSingleton<IQuarantine, QuarantineRepository>();
@@ -68,6 +71,12 @@ public static class DependencyInjection
         services.AddSingleton<IConsumerStore, ConsumerStore>();
         services.AddSingleton<IJournalReader, JournalReader>();
         services.AddHostedService<ConsumerHost>();
+        services.AddOptions<RetentionOptions>().Bind(configuration.GetSection("Retention")).ValidateDataAnnotations().ValidateOnStart();
+        foreach (var kind in typeof(DependencyInjection).Assembly.GetTypes().Where(type => type is { IsAbstract: false, IsInterface: false } && type.IsAssignableTo(typeof(IRetained))))
+            services.AddSingleton(typeof(IRetained), kind);
+        services.AddSingleton<RetentionReport>();
+        services.AddSingleton<RetentionWorker>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<RetentionWorker>());
         services.AddHealthChecks().AddCheck<Writer>("writer");
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(GroupCommit<,>));
         return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);

@@ -99,6 +99,15 @@ public sealed class ServiceMetrics
             read().Select(one => new Measurement<long>(value(one), new KeyValuePair<string, object?>("handler", one.Name)));
     }
 
+    /// <summary>Watches what retention removes, and how far back what is kept reaches.</summary>
+    public void WatchRetention(Func<IEnumerable<(string Kind, long Rows)>> removed, Func<IEnumerable<(string Kind, double Seconds)>> ages)
+    {
+        meter.CreateObservableCounter("retention.removed", () => removed().Select(one => new Measurement<long>(one.Rows, new KeyValuePair<string, object?>("kind", one.Kind))),
+            "{row}", "Rows removed because they were too old or too many.");
+        meter.CreateObservableGauge("retention.age", () => ages().Select(one => new Measurement<double>(one.Seconds, new KeyValuePair<string, object?>("kind", one.Kind))),
+            "s", "Age of the oldest row that is kept.");
+    }
+
     private static string Word(Outcome outcome) => outcome switch
     {
         Outcome.Applied => "applied",

@@ -98,6 +98,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>The message was deleted in this transaction, and nothing of it was left to write.</summary>
+    public void Drop(MessageId id) => known.Remove(id);
+
     public void Flush()
     {
         foreach (var entry in changed)
