@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using WebhookService.Domain;
 using WebhookService.Domain.Brokers;
+using WebhookService.Domain.Downlinks;
 
 namespace WebhookService.Application.Common;
 
@@ -24,6 +25,7 @@ public sealed class ServiceMetrics
     private long correctedOffline;
     private readonly Histogram<double> sweeps;
     private readonly Histogram<double> lateness;
+    private readonly Counter<long> downlinks;
 
     public ServiceMetrics(IMeterFactory meters)
     {
@@ -38,6 +40,7 @@ public sealed class ServiceMetrics
         corrections = meter.CreateCounter<long>("presence.corrections", "{device}", "Devices whose status the broker's own list corrected: reports were lost.");
         sweeps = meter.CreateHistogram<double>("presence.sweep.duration", "s", "Time to compare the fleet with a broker's client list, by result.");
         lateness = meter.CreateHistogram<double>("presence.deadline.lateness", "s", "How late deadlines were met.");
+        downlinks = meter.CreateCounter<long>("downlinks.reached", "{downlink}", "Messages to devices that reached a status.");
         commitSize = meter.CreateHistogram<long>("store.commit.size", "{command}", "Commands that shared a transaction.");
     }
 
@@ -76,6 +79,8 @@ public sealed class ServiceMetrics
     public (long Online, long Offline) Corrections => (Interlocked.Read(ref correctedOnline), Interlocked.Read(ref correctedOffline));
 
     public void MetDeadline(TimeSpan late) => lateness.Record(late.TotalSeconds);
+
+    public void Followed(DownlinkStatus status) => downlinks.Add(1, new KeyValuePair<string, object?>("status", Words.Of(status)));
 
     public void CommandFailed() => commandsFailed.Add(1);
 

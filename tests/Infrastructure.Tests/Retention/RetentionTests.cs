@@ -149,7 +149,7 @@ public sealed class RetentionTests
         await kept.RestartAsync(() =>
         {
             using var old = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={kept.Store.File};Pooling=False");
-            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks; DELETE FROM schema_version WHERE version = (SELECT max(version) FROM schema_version)");
+            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks; DROP TABLE downlinks; ALTER TABLE deliveries DROP COLUMN qos; DELETE FROM schema_version WHERE version >= 4");
         }, ("LatestMessages", "0"), ("Messages:MaxAge", "10.00:00:00"), ("Journal:MaxAge", "20.00:00:00"), ("Quarantine:MaxAge", "5.00:00:00"));
         await kept.RoundAsync();
 
