@@ -3,6 +3,7 @@ using WebhookService.Application.Quarantine;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
