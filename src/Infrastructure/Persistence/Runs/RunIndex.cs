@@ -6,7 +6,7 @@ namespace WebhookService.Infrastructure.Persistence.Runs;
 /// <summary>
 /// An index over rows that are numbered as they come, by a key that has no such order. SQLite's own index would change a page at a random place
 /// for every row, and a page is 4 KiB to write twice. Here new entries stay in memory; when they are many they are written together, sorted, as a
-/// run, and a reader looks into each run. Nothing is lost with the memory: it is read anew from the rows, which are on disk. See decision 0010.
+/// run, and a reader looks into each run. Nothing is lost with the memory: it is read anew from the rows, which are on disk. See decision 0011.
 /// </summary>
 internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
 {
