@@ -6,24 +6,23 @@ using WebhookService.Domain.Notices;
 namespace WebhookService.Application.Notices;
 
 /// <summary>These notices may be due.</summary>
-public sealed record MeetNotices(IReadOnlyList<NoticeKey> Due) : ICommand;
+public sealed record MeetNotices(IReadOnlyList<NoticeKey> Due, DateTimeOffset Now) : ICommand;
 
 /// <summary>What waits for these targets may be due.</summary>
-public sealed record EmptyOutboxes(IReadOnlyList<string> Targets) : ICommand;
+public sealed record EmptyOutboxes(IReadOnlyList<string> Targets, DateTimeOffset Now) : ICommand;
 
 /// <summary>The service has started: what belongs to rules and targets that are gone is removed, a part of it each time.</summary>
 /// <returns>How much was removed; 0 when all is.</returns>
 public sealed record AdoptNoticeRules : ICommand<int>;
 
-internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispatch dispatch, IOptions<NoticesOptions> options, TimeProvider time) :
+internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispatch dispatch, IOptions<NoticesOptions> options) :
     ICommandHandler<MeetNotices>, ICommandHandler<EmptyOutboxes>, ICommandHandler<AdoptNoticeRules, int>
 {
     public async Task<Outcome> Handle(MeetNotices command, CancellationToken cancellationToken)
     {
-        var now = time.GetUtcNow();
         foreach (var key in command.Due)
-            if (options.Value.FindRule(key.Rule) is { } rule && await notices.FindAsync(key, cancellationToken) is { } notice && notice.Pass(now) is Outcome.Applied)
-                await dispatch.SaveAsync(rule, notice, now, cancellationToken);
+            if (options.Value.FindRule(key.Rule) is { } rule && await notices.FindAsync(key, cancellationToken) is { } notice && notice.Pass(command.Now) is Outcome.Applied)
+                await dispatch.SaveAsync(rule, notice, command.Now, cancellationToken);
         return Outcome.Applied;
     }
 
@@ -32,7 +31,7 @@ internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispat
         foreach (var target in command.Targets)
         {
             var outbox = await notices.OutboxAsync(target, cancellationToken);
-            if (outbox.Pass(time.GetUtcNow()) is Outcome.Applied) await notices.SaveAsync(outbox, cancellationToken);
+            if (outbox.Pass(command.Now) is Outcome.Applied) await notices.SaveAsync(outbox, cancellationToken);
         }
         return Outcome.Applied;
     }

@@ -1,5 +1,5 @@
+using System.Text.Json;
 using Dapper;
-using WebhookService.Application.Common;
 using WebhookService.Domain.Notices;
 using WebhookService.Infrastructure.Deadlines;
 using WebhookService.Infrastructure.Persistence;
@@ -53,7 +53,7 @@ internal sealed class NoticeTimes(Database database, UnitOfWork work) : IDisposa
     /// <param name="except">Rules that are waited for, so that what is due of them wakes nobody.</param>
     public Task SleepAsync(TimeProvider time, IReadOnlyCollection<string> except, TimeSpan? longest, CancellationToken cancellation)
     {
-        var waited = System.Text.Json.JsonSerializer.Serialize(except);
+        var waited = JsonSerializer.Serialize(except);
         return times.SleepAsync(ReadFirst, time, cancellation, longest);
 
         long? ReadFirst()

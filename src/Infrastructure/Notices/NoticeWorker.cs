@@ -40,13 +40,16 @@ internal sealed partial class NoticeWorker(
     private async Task StepAsync(CancellationToken cancellation)
     {
         var (now, head, behind) = (time.GetUtcNow(), bell.Head, new List<string>());
-        foreach (var rule in times.RulesDueBy(now))
+        foreach (var rule in times.RulesDueBy(now).Where(rule => options.Value.FindRule(rule) is not null))
         {
-            if (!await HasReadAsync(rule, head, cancellation)) behind.Add(rule);
-            else
-                while (times.DueBy(now, rule, Chunk) is { Count: > 0 } due) await mediator.Send(new MeetNotices(due), cancellation);
+            if (!await HasReadAsync(rule, head, cancellation))
+            {
+                behind.Add(rule);
+                continue;
+            }
+            while (times.DueBy(now, rule, Chunk) is { Count: > 0 } due) await mediator.Send(new MeetNotices(due, now), cancellation);
         }
-        if (times.OutboxesDueBy(now) is { Count: > 0 } targets) await mediator.Send(new EmptyOutboxes(targets), cancellation);
+        if (times.OutboxesDueBy(now) is { Count: > 0 } targets) await mediator.Send(new EmptyOutboxes(targets, now), cancellation);
         await times.SleepAsync(time, behind, behind.Count > 0 ? Pause : null, cancellation);
     }
 
