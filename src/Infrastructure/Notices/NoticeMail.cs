@@ -20,12 +20,21 @@ internal static class NoticeMail
         {
             await smtp.SendMailAsync(mail, cancellation);
         }
+        catch (SmtpFailedRecipientException failure) when (!cancellation.IsCancellationRequested)
+        {
+            // Those it was sent to already would get it again with each try, so then there is none.
+            IReadOnlyList<SmtpFailedRecipientException> failed = failure is SmtpFailedRecipientsException several ? several.InnerExceptions : [failure];
+            var said = $"{target.Name}: the mail server did not take the message for {string.Join(", ", failed.Select(one => $"{one.FailedRecipient} ({one.StatusCode})"))}";
+            throw failed.Count < settings.To.Count || failed.All(one => IsFinal(one.StatusCode)) ? new GiveUpException(said, failure) : new NoticeNotSentException(said, failure);
+        }
         catch (SmtpException failure) when (!cancellation.IsCancellationRequested)
         {
             var said = $"{target.Name}: the mail server did not take the message: {(failure.InnerException ?? failure).Message.TrimEnd('.')} ({failure.StatusCode})";
-            throw (int)failure.StatusCode is >= 500 and < 600 ? new GiveUpException(said, failure) : new NoticeNotSentException(said, failure);
+            throw IsFinal(failure.StatusCode) ? new GiveUpException(said, failure) : new NoticeNotSentException(said, failure);
         }
     }
+
+    private static bool IsFinal(SmtpStatusCode code) => (int)code is >= 500 and < 600;
 
     private static MailMessage Compose(MailSettings settings, NoticeMessage message)
     {

@@ -73,8 +73,8 @@ internal static class PostFormats
 
     /// <summary>Standard Webhooks 1.0.0. One notice has the type of its event; several are `notice.bundle`.</summary>
     private static StandardBody Standard(NoticeMessage message) => message.Content is { MoreRaised: 0, MoreCleared: 0, Notices: [var only] }
-        ? new(only.IsCleared ? "notice.cleared" : "notice.raised", only.At, only)
-        : new("notice.bundle", message.Content.At, new BundleBody(message.Content.Notices, message.Content.MoreRaised, message.Content.MoreCleared));
+        ? new(only.IsCleared ? "notice.cleared" : "notice.raised", only.At, NoticeBody.Of(only))
+        : new("notice.bundle", message.Content.At, new BundleBody([.. message.Content.Notices.Select(NoticeBody.Of)], message.Content.MoreRaised, message.Content.MoreCleared));
 
     /// <summary>Of mrkdwn, three characters must be escaped (docs.slack.dev, formatting message text): with &lt; go mentions and links. The rest is switched off.</summary>
     private static JsonObject Slack(NoticeMessage message) => new()
@@ -178,5 +178,18 @@ internal static class PostFormats
 
     private sealed record StandardBody(string Type, DateTimeOffset Timestamp, object Data);
 
-    private sealed record BundleBody(IReadOnlyList<NoticeLine> Notices, long MoreRaised, long MoreCleared);
+    private sealed record BundleBody(IReadOnlyList<NoticeBody> Notices, long MoreRaised, long MoreCleared);
+
+    private sealed record NoticeBody(
+        string Rule, NoticeKind Kind, string State, string? ClientId, string? Handler, string? Topic, DateTimeOffset At, DateTimeOffset Since, DateTimeOffset? Until,
+        string Why, double? Value)
+    {
+        public static NoticeBody Of(NoticeLine line)
+        {
+            var isOurs = line.Kind is NoticeKind.DeadLetter;
+            return new(
+                line.Rule, line.Kind, line.IsCleared ? "cleared" : "raised", isOurs ? null : line.Subject, isOurs ? line.Subject : null, line.Topic, line.At, line.Since,
+                line.Until, line.Why, line.Value);
+        }
+    }
 }

@@ -19,6 +19,7 @@ internal static class AddressGuard
         .. Of("reserved", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
             "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16"),
         .. Of("that wraps another one", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"),
+        .. Of("that is not given to anybody", "::/3", "4000::/2", "8000::/1"), // all that is no global unicast
     ];
 
     /// <returns>Null for a public address; else what kind of address it is.</returns>
