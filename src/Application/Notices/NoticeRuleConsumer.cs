@@ -41,7 +41,7 @@ internal sealed class NoticeRuleConsumer(NoticeRule rule, ConsumerOptions option
             CultureInfo.InvariantCulture, $"sent no message since {silent.LastMessageAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; one is expected every {silent.ExpectedIntervalSeconds:0.###} s")),
         DeviceResumed => new NoticeFact.Ends("sends messages again"),
         MessagePublished when Measured(entry) is { } value => new NoticeFact.Measures(value, string.Create(
-            CultureInfo.InvariantCulture, $"{rule.Field!.Text} is {value:R}; the limit is {rule.Threshold!.Limit:R}, {(rule.Threshold.IsAbove ? "above" : "below")} it is too {(rule.Threshold.IsAbove ? "much" : "little")}")),
+            CultureInfo.InvariantCulture, $"{rule.Field!.Text} is {value:R} (limit: {(rule.Threshold!.IsAbove ? "above" : "below")} {rule.Threshold.Limit:R})")),
         _ => null,
     };
 
