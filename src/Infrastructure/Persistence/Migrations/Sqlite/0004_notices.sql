@@ -17,7 +17,7 @@ CREATE TABLE notices (
 ) STRICT;
 CREATE UNIQUE INDEX notices_key ON notices (rule, subject, topic);
 CREATE INDEX notices_subject ON notices (subject);
-CREATE INDEX notices_due ON notices (rule, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notices_due ON notices (due_at, rule) WHERE due_at IS NOT NULL;
 CREATE INDEX notices_current ON notices (since, notice_no) WHERE state <> 0;
 
 -- What goes to a target: its messages in the present minute, and the notices that wait for the next one as a JSON array.
