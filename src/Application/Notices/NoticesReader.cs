@@ -61,6 +61,8 @@ internal sealed partial class NoticesReader(IConfigurationSection section)
         if (entry.Value is not null) mistakes.Add($"{entry.Path} is '{entry.Value}', but it has settings of its own: {string.Join(", ", known)}.");
         foreach (var child in entry.GetChildren())
             if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) mistakes.Add($"{child.Path} is no setting. There are {string.Join(", ", known)}.");
+            else if (!string.IsNullOrEmpty(child.Value) && settings.GetProperties().First(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase)).PropertyType.IsArray)
+                mistakes.Add($"{child.Path} is a list: write {child.Path}:0, or [ \"…\" ] in a file.");
         return mistakes.Count == before;
     }
 

@@ -27,6 +27,7 @@ internal sealed partial class NoticeWorker(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await DoAsync(RemoveOthersAsync, stoppingToken);
+        if (options.Value is { Rules: [], Targets: [] }) return;
         await sweeps.FirstSweeps.WaitAsync(stoppingToken);
         await Task.Delay(reconciliation.Value.StartGrace, time, stoppingToken);
         while (!stoppingToken.IsCancellationRequested) await DoAsync(() => StepAsync(stoppingToken), stoppingToken);

@@ -49,6 +49,7 @@ public sealed class NoticesOptionsTests
     [InlineData("Rules:x:Kind=offline|Rules:x:Hold=31.00:00:00", "Notices:Rules:x:Hold is 31.00:00:00: give 00:00:00 to 30.00:00:00.")]
     [InlineData("Rules:x:Kind=offline|Rules:x:Reasons:0=tired", "Notices:Rules:x:Reasons names 'tired', which is no reason. There are other, client-disconnect")]
     [InlineData("Rules:x:Kind=offline|Rules:x:Targets:0=nobody", "Notices:Rules:x:Targets names 'nobody', but there is no Notices:Targets:nobody.")]
+    [InlineData("Rules:x:Kind=offline|Rules:x:Targets=ops", "Notices:Rules:x:Targets is a list: write Notices:Rules:x:Targets:0, or [ \"…\" ] in a file.")]
     [InlineData("Rules:x:Kind=threshold|Rules:x:Above=1", "Notices:Rules:x:Topic is missing")]
     [InlineData("Rules:x:Kind=threshold|Rules:x:Topic=a/#/b|Rules:x:Above=1", "Notices:Rules:x:Topic: In the topic filter 'a/#/b'")]
     [InlineData("Rules:x:Kind=threshold|Rules:x:Topic=a", "Notices:Rules:x needs either Above or Below")]
