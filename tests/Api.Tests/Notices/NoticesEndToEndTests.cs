@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text.Json.Nodes;
 using WebhookService.Api.Tests.Handlers;
 
 namespace WebhookService.Api.Tests.Notices;
@@ -286,6 +287,20 @@ public sealed class NoticesEndToEndTests
         Assert.Equal(HttpStatusCode.Unauthorized, (await host.Api.Anonymous.GetAsync("/api/v1/notices")).StatusCode);
     }
 
+    [Fact]
+    public async Task The_example_of_the_page_is_one_that_starts()
+    {
+        var root = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root.FullName, "WebhookService.sln"))) root = root.Parent!;
+        var page = await File.ReadAllTextAsync(Path.Combine(root.FullName, "docs/notices.md"));
+        var example = JsonNode.Parse($"{{{page.Split("```json")[1].Split("```")[0]}}}")!;
+
+        await using var host = await ANoticeHost.StartAsync([.. Flat(example["Notices"]!, "")]);
+
+        var names = (await (await host.Api.Manage.GetAsync("/api/v1/handlers")).JsonAsync())["items"]!.AsArray().Select(one => (string?)one!["name"]);
+        Assert.Equal(["notice-rule-meters-silent", "notice-rule-pumps-offline", "notice-rule-too-hot", "notice-target-boss", "notice-target-ops"], names);
+    }
+
     [Theory]
     [InlineData("Targets:ops:AllowPrivate", "false", "Notices:Targets:ops:Url leads to an address of this machine. If that is meant, set Notices:Targets:ops:AllowPrivate to true.")]
     [InlineData("Targets:ops:Secret", "short", "Notices:Targets:ops:Secret is no secret of Standard Webhooks")]
@@ -297,4 +312,11 @@ public sealed class NoticesEndToEndTests
 
         Assert.Contains(sentence, StartMistake.Of(mistake), StringComparison.Ordinal);
     }
+
+    private static IEnumerable<(string Key, string Value)> Flat(JsonNode node, string path) => node switch
+    {
+        JsonObject members => members.SelectMany(member => Flat(member.Value!, path.Length == 0 ? member.Key : $"{path}:{member.Key}")),
+        JsonArray items => items.SelectMany((item, n) => Flat(item!, $"{path}:{n}")),
+        _ => [(path, node.ToString())],
+    };
 }
