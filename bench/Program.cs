@@ -3,6 +3,7 @@ using WebhookService.Bench.Deadlines;
 using WebhookService.Bench.Fleet;
 using WebhookService.Bench.Ingest;
 using WebhookService.Bench.Presence;
+using WebhookService.Bench.Retention;
 
 const string Usage = """
     Measures the service on this machine. Run it in Release:
@@ -19,8 +20,10 @@ const string Usage = """
       dotnet run -c Release --project bench -- deadlines a million devices that wait for something, for three minutes
         --devices 1000000                               how many
         --seconds 30                                    how long as many fall due as in a real fleet
+      dotnet run -c Release --project bench -- retention webhooks with and without removing what is too much
+        --seconds 8                                     how long each load lasts
 
-    Full-size fleets, deadlines and ingest loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
+    Full-size fleets, deadlines, ingest and retention loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
     1 if a limit was missed.
     """;
 
@@ -42,6 +45,8 @@ try
             return PresenceBenchmark.Run(new Arguments(rest, ["lives"], []), interrupted.Token);
         case ["deadlines", .. var rest]:
             return await DeadlineBenchmark.RunAsync(new Arguments(rest, ["devices", "seconds"], []), interrupted.Token);
+        case ["retention", .. var rest]:
+            return await RetentionBenchmark.RunAsync(new Arguments(rest, ["seconds"], []), interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
             return 0;

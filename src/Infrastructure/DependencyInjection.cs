@@ -12,6 +12,7 @@ using WebhookService.Application.Notices;
 using WebhookService.Application.Quarantine;
 using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Notices;
 using WebhookService.Domain.Reports;
@@ -20,12 +21,14 @@ using WebhookService.Infrastructure.Brokers;
 using WebhookService.Infrastructure.Consumers;
 using WebhookService.Infrastructure.Deadlines;
 using WebhookService.Infrastructure.Devices;
+using WebhookService.Infrastructure.Downlinks;
 using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Notices;
 using WebhookService.Infrastructure.Outbound;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Quarantine;
+using WebhookService.Infrastructure.Retention;
 using WebhookService.Infrastructure.Sessions;
 
 namespace WebhookService.Infrastructure;
@@ -45,8 +48,12 @@ public static class DependencyInjection
         services.AddSingleton<Journal.Journal>();
         services.AddSingleton<IReportRepository>(provider => provider.GetRequiredService<Journal.Journal>());
         services.AddSingleton<IDeviceRepository, DeviceRepository>();
-        services.AddSingleton<ISessionRepository, SessionRepository>();
-        services.AddSingleton<IMessageRepository, MessageRepository>();
+        services.AddSingleton<SessionRepository>();
+        services.AddSingleton<ISessionRepository>(provider => provider.GetRequiredService<SessionRepository>());
+        services.AddSingleton<MessageRepository>();
+        services.AddSingleton<IMessageRepository>(provider => provider.GetRequiredService<MessageRepository>());
+        services.AddSingleton<DownlinkRepository>();
+        services.AddSingleton<IDownlinkRepository>(provider => provider.GetRequiredService<DownlinkRepository>());
         services.AddSingleton<IQuarantine, QuarantineRepository>();
         services.AddSingleton<IReconciliationRepository, ReconciliationRepository>();
         services.AddSingleton<IBrokerNodeRepository, BrokerNodeRepository>();
@@ -64,6 +71,7 @@ public static class DependencyInjection
         services.AddSingleton<ReconciliationWorker>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ReconciliationWorker>());
         services.AddHostedService<DeadlineWorker>();
+        services.AddHostedService<DownlinkWorker>();
         services.AddSingleton<IConsumerStore, ConsumerStore>();
         services.AddSingleton<IJournalReader, JournalReader>();
         services.AddHostedService<ConsumerHost>();
@@ -73,6 +81,12 @@ public static class DependencyInjection
         services.AddSingleton<INoticeSender, NoticeSender>();
         services.AddSingleton<IValidateOptions<NoticesOptions>, NoticeTargetsCheck>();
         services.AddHostedService<NoticeWorker>();
+        services.AddOptions<RetentionOptions>().Bind(configuration.GetSection("Retention")).ValidateDataAnnotations().ValidateOnStart();
+        foreach (var kind in typeof(DependencyInjection).Assembly.GetTypes().Where(type => type is { IsAbstract: false, IsInterface: false } && type.IsAssignableTo(typeof(IRetained))))
+            services.AddSingleton(typeof(IRetained), kind);
+        services.AddSingleton<RetentionReport>();
+        services.AddSingleton<RetentionWorker>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<RetentionWorker>());
         services.AddHealthChecks().AddCheck<Writer>("writer");
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(GroupCommit<,>));
         return services.AddRequestHandlers(typeof(DependencyInjection).Assembly);

@@ -17,6 +17,9 @@ internal sealed record HandlerResponse
     /// <summary>The newest event of the journal.</summary>
     public required long Head { get; init; }
 
+    /// <summary>The oldest event that the journal keeps, null if it is empty: no replay begins before it.</summary>
+    public required long? Oldest { get; init; }
+
     /// <summary>Events of the journal that it has not got to.</summary>
     public required long Lag { get; init; }
 
@@ -37,7 +40,7 @@ internal sealed record HandlerResponse
     public DateTimeOffset? LastErrorAt { get; init; }
     public required HandlerOptionsResponse Options { get; init; }
 
-    public static HandlerResponse Of(ConsumerEngine engine, long head, long deadLetters)
+    public static HandlerResponse Of(ConsumerEngine engine, long head, long? oldest, long deadLetters)
     {
         var (state, options) = (engine.State, engine.Consumer.Options);
         return new()
@@ -46,6 +49,7 @@ internal sealed record HandlerResponse
             Wants = engine.Consumer.Wanted,
             Position = state.Position,
             Head = head,
+            Oldest = oldest,
             Lag = Math.Max(0, head - state.Position),
             Parked = engine.Parked,
             DeadLetters = deadLetters,

@@ -21,8 +21,8 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     [HttpGet]
     public ListResult<HandlerResponse> List([FromQuery] ListQuery query) => new(query, async (_, cancellation) =>
     {
-        var dead = await mediator.Send(new CountDeadLetters(), cancellation);
-        return new Page<HandlerResponse>([.. desk.All.Select(engine => AnswerOf(engine, dead))], null);
+        var (dead, oldest) = (await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
+        return new Page<HandlerResponse>([.. desk.All.Select(engine => AnswerOf(engine, dead, oldest))], null);
     });
 
     /// <summary>One handler.</summary>
@@ -30,7 +30,7 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     public async Task<HandlerResponse> Get(string name, CancellationToken cancellation)
     {
         Response.Headers.CacheControl = "no-store";
-        return AnswerOf(Find(name), await mediator.Send(new CountDeadLetters(), cancellation));
+        return AnswerOf(Find(name), await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
     }
 
     /// <summary>Begins nothing more until it is resumed, also after a restart. What is under way ends.</summary>
@@ -51,7 +51,7 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
 
     /// <summary>
     /// Handles events again, under their old keys, from a place on; with a place ahead it leaves out what lies between. A time means the first
-    /// event in the journal's order that happened at or after it. Answered when what is under way has ended, at the latest after the handler's timeout.
+    /// event in the journal's order that happened at or after it; before the `oldest` event that is kept nothing can be handled again. Answered when what is under way has ended, at the latest after the handler's timeout.
     /// </summary>
     [HttpPost("{name}/replay")]
     public async Task<HandlerResponse> Replay(string name, ReplayRequest request, CancellationToken cancellation)
@@ -101,8 +101,10 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     private ConsumerEngine Find(string name) => desk.Find(name) ?? throw ApiException.NotFound(
         $"No handler '{name}' runs.", "GET /api/v1/handlers lists those that do; the log says at the start which are off.");
 
-    private HandlerResponse AnswerOf(ConsumerEngine engine, IReadOnlyDictionary<string, long> dead) =>
-        HandlerResponse.Of(engine, bell.Head, dead.GetValueOrDefault(engine.Consumer.Name));
+    private async Task<long?> OldestAsync(CancellationToken cancellation) => (await mediator.Send(new ListEvents(bell.Head, 1), cancellation)).Oldest;
+
+    private HandlerResponse AnswerOf(ConsumerEngine engine, IReadOnlyDictionary<string, long> dead, long? oldest) =>
+        HandlerResponse.Of(engine, bell.Head, oldest, dead.GetValueOrDefault(engine.Consumer.Name));
 
     private static ApiException NoLetter(string name, long id) => ApiException.NotFound(
         $"The handler '{name}' has no dead letter {id}.", $"It may have been redelivered or deleted; GET /api/v1/handlers/{name}/dead-letters lists what is there.");

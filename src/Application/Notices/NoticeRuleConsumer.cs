@@ -21,7 +21,7 @@ internal sealed class NoticeRuleConsumer(NoticeRule rule, ConsumerOptions option
     public bool Wants(JournalEntry entry) => entry.Client is { } client && rule.Clients?.Matches(client.Value) is not false && entry.Happened switch
     {
         DeviceWentOffline offline => rule.Reasons.Count == 0 || rule.Reasons.Contains(offline.Reason),
-        MessagePublished => entry.Message is { } message && rule.Topic!.Matches(message.Topic),
+        MessagePublished => entry.Message is { } message ? rule.Topic!.Matches(message.Topic) : entry.IsMessageGone,
         _ => true,
     };
 

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
+using WebhookService.Api.Tests.Handlers;
 using WebhookService.Tests;
 using static Microsoft.Playwright.Assertions;
 
@@ -365,6 +366,35 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
             await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
             await Expect(visit.Page.GetByLabel("Tags")).ToHaveCountAsync(0);
         }
+    }
+
+    [BrowserFact]
+    public async Task A_message_is_sent_and_followed_and_a_device_disconnected_after_a_second_press()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        emqx.Connect("pump-1");
+        await using var own = await ApiHost.StartAsync(emqx.Settings());
+        await SendAsync(own, Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(own);
+        await visit.SignInAsync(ApiHost.ManageToken);
+        await visit.GoToAsync("#/devices/pump-1");
+
+        await visit.Page.GetByText("Send a message").ClickAsync();
+        await visit.Page.GetByLabel("Payload").FillAsync("light on");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Send" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("'topic' is missing");
+        await visit.Page.GetByLabel("Topic").FillAsync("cmd/{clientId}");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Send" }).ClickAsync();
+        await Expect(visit.Page.GetByText("The broker was told: sent.")).ToBeVisibleAsync();
+        await own.PostAsync(emqx.Published[0].Report("acked", "pump-1"));
+        var line = visit.Page.Locator("tr", new() { HasText = "cmd/pump-1" });
+        await Expect(line).ToContainTextAsync("acked");
+        await Expect(line).ToContainTextAsync("light on");
+
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Disconnect" }).ClickAsync();
+        Assert.Empty(emqx.Kicked);
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Disconnect it" }).ClickAsync();
+        await AHandlerHost.UntilAsync(() => emqx.Kicked.Count == 1);
     }
 
     [BrowserFact]
