@@ -28,7 +28,7 @@ internal sealed class HandlerConsumer : IConsumer
         Types = EventTypes.Parse(type);
         Wanted = (type ?? (wanted == typeof(IDomainEvent) ? "*" : wanted.Name))
             + (topic is null ? "" : $" on {topic.Text}")
-            + (clients is null ? "" : $" of {clients.Text}{(clients.IsPrefix ? "*" : "")}");
+            + (clients is null ? "" : $" of {clients}");
     }
 
     public string Name { get; }
@@ -61,7 +61,7 @@ internal sealed class HandlerConsumer : IConsumer
     public bool Wants(JournalEntry entry) =>
         wanted.IsInstanceOfType(entry.Happened)
         && (topic is null || (entry.Message is { } message ? topic.Matches(message.Topic) : entry.IsMessageGone))
-        && (clients is null || (entry.Client is { } client && (clients.IsPrefix ? client.Value.StartsWith(clients.Text, StringComparison.Ordinal) : client.Value == clients.Text)));
+        && (clients is null || (entry.Client is { } client && clients.Matches(client.Value)));
 
     /// <exception cref="EventGoneException">Retention removed the message that it needs, be it only to know whether the topic is its own.</exception>
     public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation)

@@ -16,7 +16,7 @@ public sealed record HandlerAssembly(Assembly Assembly);
 /// Finds the business handlers and makes consumers of them. A class that handles one kind of event is one consumer, named after the class;
 /// one that handles several is one for each, with the event behind the name (`audit-device-went-online`), so that each has a place and failures of its own.
 /// </summary>
-public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblies, IServiceProvider services, IConfiguration configuration)
+public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblies, IEnumerable<IConsumerSource> sources, IServiceProvider services, IConfiguration configuration)
 {
     public const string Section = "Handlers";
 
@@ -39,8 +39,7 @@ public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblie
                     if (!IsName().IsMatch(name)) throw new DomainException("a name is made of small letters, digits and hyphens, at most 100");
                     if (found.TryGetValue(name, out var other))
                         throw new DomainException($"{other.Type.FullName} has the same name. Give one of them another with [Handler(Name = \"…\")]");
-                    var settings = new HandlerSettings();
-                    configuration.GetSection($"{Section}:{name}").Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
+                    var settings = SettingsOf(name);
                     if (!(settings.Enabled ?? !about.IsOff))
                     {
                         found[name] = (type, null);
@@ -48,12 +47,26 @@ public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblie
                         continue;
                     }
                     handler ??= ActivatorUtilities.CreateInstance(services, type);
-                    found[name] = (type, HandlerConsumer.Of(handler, contract, name, about, OptionsOf(about, settings)));
+                    found[name] = (type, HandlerConsumer.Of(handler, contract, name, about, OptionsOf(about.Options, settings)));
                 }
                 catch (Exception mistake) when (mistake is DomainException or ValidationException or InvalidOperationException)
                 {
                     mistakes.Add($"The handler '{name}' ({type.FullName}) cannot run: {mistake.Message.TrimEnd('.')}.");
                 }
+            }
+        }
+        foreach (var plan in sources.SelectMany(source => source.Plans()))
+        {
+            try
+            {
+                if (found.TryGetValue(plan.Name, out var other)) throw new DomainException($"{other.Type.FullName} has the same name. Give one of them another");
+                var settings = SettingsOf(plan.Name);
+                found[plan.Name] = (plan.GetType(), settings.Enabled is false ? null : plan.Make(OptionsOf(plan.Defaults, settings)));
+                if (settings.Enabled is false) off.Add(plan.Name);
+            }
+            catch (Exception mistake) when (mistake is DomainException or ValidationException or InvalidOperationException)
+            {
+                mistakes.Add($"The handler '{plan.Name}' cannot run: {mistake.Message.TrimEnd('.')}.");
             }
         }
         foreach (var section in configuration.GetSection(Section).GetChildren())
@@ -66,16 +79,22 @@ public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblie
     private static bool IsContract(Type contract) =>
         contract.IsGenericType && contract.GetGenericTypeDefinition() is var definition && (definition == typeof(IBusinessHandler<>) || definition == typeof(IMessageHandler<>));
 
-    private static ConsumerOptions OptionsOf(HandlerAttribute about, HandlerSettings settings)
+    private HandlerSettings SettingsOf(string name)
     {
-        var options = new ConsumerOptions
+        var settings = new HandlerSettings();
+        configuration.GetSection($"{Section}:{name}").Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
+        return settings;
+    }
+
+    private static ConsumerOptions OptionsOf(ConsumerOptions about, HandlerSettings settings)
+    {
+        var options = about with
         {
             Lanes = settings.Lanes ?? about.Lanes,
             Attempts = settings.Attempts ?? about.Attempts,
-            Timeout = settings.Timeout ?? TimeSpan.FromSeconds(about.TimeoutSeconds),
-            FirstDelay = settings.FirstDelay ?? TimeSpan.FromSeconds(about.FirstDelaySeconds),
-            LongestDelay = settings.LongestDelay ?? TimeSpan.FromSeconds(about.LongestDelaySeconds),
-            FromBeginning = about.FromBeginning,
+            Timeout = settings.Timeout ?? about.Timeout,
+            FirstDelay = settings.FirstDelay ?? about.FirstDelay,
+            LongestDelay = settings.LongestDelay ?? about.LongestDelay,
         };
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         return options;

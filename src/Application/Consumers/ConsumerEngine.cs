@@ -239,7 +239,7 @@ public sealed class ConsumerEngine
             failed++;
             state = state with { LastError = Cut($"Event {work.Seq}: {failure.Message}", LongestReason), LastErrorAt = time.GetUtcNow() };
             if (failure is GiveUpException || work.Attempts >= consumer.Options.Attempts) Bury(work, outcome.Entry, failure.Message, failure.ToString());
-            else TryLater(work);
+            else TryLater(work, (failure as TryAgainException)?.After ?? TimeSpan.Zero);
         }
     }
 
@@ -258,10 +258,11 @@ public sealed class ConsumerEngine
         lines.Done(work, time.GetUtcNow());
     }
 
-    private void TryLater(Work work)
+    private void TryLater(Work work, TimeSpan atLeast)
     {
         var now = time.GetUtcNow();
-        work.NextAt = now + consumer.Options.DelayAfter(work.Attempts, Random.Shared.NextDouble());
+        var delay = consumer.Options.DelayAfter(work.Attempts, Random.Shared.NextDouble());
+        work.NextAt = now + (delay > atLeast ? delay : atLeast);
         ParkAll(lines.Find(work.Client, work.Seq)!);
         lines.Back(work, now);
     }

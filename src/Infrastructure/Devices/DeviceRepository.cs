@@ -213,6 +213,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM subscriptions WHERE client_no = @ClientNo;
             DELETE FROM deadlines WHERE client_no = @ClientNo;
             DELETE FROM dead_letters WHERE client = @Client;
+            DELETE FROM notices WHERE subject = @Client AND kind <> 'dead-letter';
             DELETE FROM downlinks WHERE client_no = @ClientNo;
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;

@@ -53,6 +53,23 @@ public sealed class ConsumerEngineTests
     }
 
     [Fact]
+    public async Task Who_says_when_to_come_again_is_not_asked_before()
+    {
+        world.Journal.Append("a");
+        await using var running = world.Start(handle: (_, handling, _) => handling.Attempt == 1 ? throw new TryAgainException("busy", 90 * Second) : Task.CompletedTask);
+        await running.UntilAsync(() => running.Engine.Parked == 1);
+
+        var notBefore = world.Clock.GetUtcNow() + (90 * Second);
+
+        await running.UntilAsync(() => world.Parked.Count == 1, Second);
+
+        Assert.Equal(notBefore, world.Parked[0].NextAt);
+        await running.UntilDoneAsync(Second);
+        Assert.True(world.Clock.GetUtcNow() >= notBefore);
+        Assert.Equal(TimeSpan.FromHours(1), new TryAgainException("next year", TimeSpan.FromDays(365)).After);
+    }
+
+    [Fact]
     public async Task Events_of_a_client_that_come_while_an_earlier_one_waits_stay_behind_it()
     {
         world.Journal.Append("a");
