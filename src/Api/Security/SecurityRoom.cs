@@ -15,7 +15,7 @@ namespace WebhookService.Api.Security;
 /// <summary>Who may do what: shared tokens and JWTs, one policy per scope, and closed doors for what names no policy.</summary>
 internal static class SecurityRoom
 {
-    private const string TokenOrJwt = "TokenOrJwt";
+    public const string TokenOrJwt = "TokenOrJwt";
 
     public static IServiceCollection AddSecurity(this IServiceCollection services)
     {
@@ -27,6 +27,7 @@ internal static class SecurityRoom
 
         // The core of AddAuthentication and AddJwtBearer, without the data protection keys in the home folder that they bring and nobody uses.
         services.AddAuthenticationCore(options => options.DefaultScheme = TokenOrJwt);
+        services.AddScoped<IAuthenticationService, SharedTokensFirst>();
         services.AddWebEncoders();
         services.AddSingleton<IPostConfigureOptions<JwtBearerOptions>, JwtBearerPostConfigureOptions>();
         new AuthenticationBuilder(services)
@@ -54,18 +55,9 @@ internal static class SecurityRoom
             });
         }
 
-        app.Use(KnowSharedToken);
-        app.UseWhen(context => context.User.Identity?.IsAuthenticated != true, others => others.UseAuthentication());
+        app.UseAuthentication();
         app.UseAuthorization();
         return app;
-    }
-
-    /// <summary>A shared token that is known needs none of the machinery of schemes, which costs more than the rest of a webhook's way to its controller.</summary>
-    private static Task KnowSharedToken(HttpContext context, RequestDelegate next)
-    {
-        var tokens = context.RequestServices.GetRequiredService<TokenStore>();
-        if (PresentedToken.In(context.Request, tokens.Headers) is { } presented && tokens.Find(presented) is { } caller) context.User = caller;
-        return next(context);
     }
 
     private static string SchemeFor(HttpContext context)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using MediatR;
 using WebhookService.Application.Common;
@@ -33,6 +34,9 @@ public sealed class ConsumerEngine
     /// <summary>Idle lanes wait so long for an event that holds up the window.</summary>
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    /// <summary>Between two readings where nothing else is to be done: a busy service commits hundreds of times a second.</summary>
+    private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(5);
+
     /// <summary>How long handlers may go on when the service stops.</summary>
     internal static readonly TimeSpan Farewell = TimeSpan.FromSeconds(10);
 
@@ -53,6 +57,7 @@ public sealed class ConsumerEngine
     private ConsumerState state = new(0, false, null, 0, 0, null, null);
     private ConsumerState saved = new(-1, false, null, 0, 0, null, null);
     private long read;
+    private long readAt;
     private int running;
     private int parked;
     private int unsaved;
@@ -351,6 +356,7 @@ public sealed class ConsumerEngine
         var head = bell.Head;
         if (state.IsPaused || IsHeld || IsWindowFull || parked >= MostParked || read >= head) return false;
 
+        readAt = Stopwatch.GetTimestamp();
         var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
         var gone = (page.Oldest ?? head + 1) - 1;
         var known = Math.Max(read, state.ReplayUntil ?? 0); // of a replay nothing is missed: it was there once
@@ -447,7 +453,7 @@ public sealed class ConsumerEngine
         var until = SaveIn();
         if (!state.IsPaused && !IsHeld)
         {
-            if (!IsWindowFull && parked < MostParked) reasons.Add(bell.WaitBeyondAsync(read, over.Token).AsTask());
+            if (!IsWindowFull && parked < MostParked) reasons.Add(GrownAsync(over.Token));
             if (running < Lanes) until = Earlier(until, lines.NextAt - time.GetUtcNow());
             until = Earlier(until, Patience - StuckFor());
         }
@@ -456,6 +462,14 @@ public sealed class ConsumerEngine
         await over.CancelAsync();
         cancellation.ThrowIfCancellationRequested();
         await reason;
+    }
+
+    /// <summary>Waits until there is more to read; when much comes, until there is something of it.</summary>
+    private async Task GrownAsync(CancellationToken cancellation)
+    {
+        await bell.WaitBeyondAsync(read, cancellation);
+        var rest = Breath - Stopwatch.GetElapsedTime(readAt);
+        if (rest > TimeSpan.Zero) await Task.Delay(rest, cancellation); // by the real clock: it spares real work
     }
 
     private async Task HandleAsync(Work work, JournalEntry entry, CancellationToken hurry)

@@ -13,7 +13,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Journal;
 
 /// <summary>Reads the journal for those who follow it: events as what they are, with their message.</summary>
-internal sealed class JournalReader(Database database) : IJournalReader
+internal sealed class JournalReader(Database database, JournalBell bell) : IJournalReader
 {
     /// <summary>So many entries one page walks where types are chosen.</summary>
     private const int EntriesWalked = 20_000;
@@ -21,7 +21,23 @@ internal sealed class JournalReader(Database database) : IJournalReader
     /// <summary>A page ends before its payloads are larger than this, whatever its limit.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
+    private readonly JournalTail tail = new();
+
     public JournalPage Read(long after, EventTypes types, bool withPayload, int limit)
+    {
+        if (bell.Head is var head && after < head && head - after <= JournalTail.Most && tail.Read(after, types, limit, Newest) is { } page) return page;
+
+        var (rows, next, oldest) = Rows(after, types, withPayload, limit);
+        return new([.. rows.Select(row => row.ToEntry())], next, oldest);
+    }
+
+    private TailPage Newest(long after)
+    {
+        var (rows, next, oldest) = Rows(after, EventTypes.All, withPayload: true, JournalTail.Most);
+        return new([.. rows.Select(row => (row.ToEntry(), row.Bytes))], next, oldest);
+    }
+
+    private (List<Row> Rows, long Next, long? Oldest) Rows(long after, EventTypes types, bool withPayload, int limit)
     {
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
@@ -29,7 +45,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
         var chosen = JournalQueries.TypesOf(connection, snapshot, types);
         var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot); // the last number given: its row may be gone already
         var end = Math.Min(Math.Max(after, head), Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
-        var (entries, bytes) = (new List<JournalEntry>(), 0L);
+        var (rows, bytes) = (new List<Row>(), 0L);
         if (chosen is not { Count: 0 })
             foreach (var row in connection.Query<Row>(
                 $"""
@@ -39,11 +55,11 @@ internal sealed class JournalReader(Database database) : IJournalReader
                 """,
                 new { after, end, limit }, snapshot, buffered: false))
             {
-                bytes += (row.Payload?.Length ?? 0) + (row.Data?.Length ?? 0);
-                if (bytes > MostBytes && entries.Count > 0) return new(entries, entries[^1].Seq, oldest);
-                entries.Add(row.ToEntry());
+                bytes += row.Bytes;
+                if (bytes > MostBytes && rows.Count > 0) return (rows, rows[^1].Seq, oldest);
+                rows.Add(row);
             }
-        return new(entries, entries.Count == limit ? entries[^1].Seq : end, oldest);
+        return (rows, rows.Count == limit ? rows[^1].Seq : end, oldest);
     }
 
     public JournalEntry? Find(long seq, bool withPayload)
@@ -89,6 +105,8 @@ internal sealed class JournalReader(Database database) : IJournalReader
         public long PublishedAt { get; init; }
         public string? Publisher { get; init; }
         public byte[]? Payload { get; init; }
+
+        public long Bytes => (Payload?.Length ?? 0) + (Data?.Length ?? 0);
 
         public JournalEntry ToEntry()
         {
