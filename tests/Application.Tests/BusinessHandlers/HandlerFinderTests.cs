@@ -15,7 +15,7 @@ public sealed class HandlerFinderTests
         var finder = new HandlerFinder(
             [new HandlerAssembly(typeof(HandlerFinderTests).Assembly)], Substitute.For<IServiceProvider>(), new ConfigurationBuilder().Build());
 
-        var mistakes = Assert.Throws<OptionsValidationException>(() => finder.Find()).Failures.ToList();
+        var mistakes = Assert.Throws<OptionsValidationException>(() => finder.All).Failures.ToList();
 
         Assert.Equal(2, mistakes.Count);
         Assert.Contains(mistakes, mistake => mistake.StartsWith("The handler 'twin'", StringComparison.Ordinal) && mistake.EndsWith("has the same name. Give one of them another with [Handler(Name = \"…\")].", StringComparison.Ordinal));
