@@ -38,11 +38,16 @@ internal sealed partial class ServiceProcess : IDisposable
                 return new ServiceProcess(started, new Uri(listening.Groups["address"].Value));
             }
         await started.WaitForExitAsync();
-        throw new InvalidOperationException($"The service ended before it listened, with code {started.ExitCode}{(limit.IsCancellationRequested ? ", after 60 seconds" : "")}.");
+        throw new EndedEarlyException(started.ExitCode, limit.IsCancellationRequested ? ", after 60 seconds" : "");
     }
 
     /// <summary>Ends when the process has ended by itself.</summary>
-    public Task Exit => process.WaitForExitAsync();
+    /// <returns>Its exit code.</returns>
+    public async Task<int> ExitAsync()
+    {
+        await process.WaitForExitAsync();
+        return process.ExitCode;
+    }
 
     /// <summary>A client that brings this token. The process disposes it.</summary>
     public HttpClient ClientWith(string token)
@@ -64,6 +69,12 @@ internal sealed partial class ServiceProcess : IDisposable
         foreach (var client in clients) client.Dispose();
         if (!process.HasExited) Kill();
         process.Dispose();
+    }
+
+    /// <summary>It ended before it listened.</summary>
+    internal sealed class EndedEarlyException(int exitCode, string when) : Exception($"The service ended before it listened, with code {exitCode}{when}.")
+    {
+        public int ExitCode => exitCode;
     }
 
     [GeneratedRegex(@"Now listening on: (?<address>http://\S+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

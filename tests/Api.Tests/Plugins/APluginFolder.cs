@@ -12,17 +12,10 @@ internal sealed class APluginFolder : IDisposable
 
     public string Path => folder.FullName;
 
-    /// <summary>What the build made of a project under samples/.</summary>
-    public static DirectoryInfo Sample(string name)
-    {
-        var here = new DirectoryInfo(AppContext.BaseDirectory); // …/tests/Api.Tests/bin/‹configuration›/net10.0
-        return new(System.IO.Path.Combine(here.Parent!.Parent!.Parent!.Parent!.Parent!.FullName, "samples", name, "bin", here.Parent.Name, here.Name));
-    }
-
     public APluginFolder WithSample(string? folderName = null, params string[] without)
     {
         var target = folder.CreateSubdirectory(folderName ?? "CsvHandlers");
-        foreach (var file in Sample("CsvHandlers").EnumerateFiles().Where(file => !without.Contains(file.Name)))
+        foreach (var file in new DirectoryInfo(Built.Of("samples/CsvHandlers")).EnumerateFiles().Where(file => !without.Contains(file.Name)))
             file.CopyTo(System.IO.Path.Combine(target.FullName, file.Name.Replace("CsvHandlers", target.Name, StringComparison.Ordinal)));
         return this;
     }

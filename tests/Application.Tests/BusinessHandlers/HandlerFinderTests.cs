@@ -22,6 +22,18 @@ public sealed class HandlerFinderTests
         Assert.Contains(mistakes, mistake => mistake.StartsWith("The handler 'bad-topic-v2'", StringComparison.Ordinal) && mistake.Contains("site/{site}/{site}", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void A_handler_of_a_plug_in_whose_constructor_fails_is_named_with_the_file_and_how_to_start_without_it()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Handlers:fragile:Enabled", (string?)"true")]).Build();
+        var finder = new HandlerFinder([new HandlerAssembly(typeof(HandlerFinderTests).Assembly, "plugins/X/X.dll")], Substitute.For<IServiceProvider>(), configuration);
+
+        var mistake = Assert.Throws<OptionsValidationException>(() => finder.All).Failures.Single(one => one.Contains("'fragile'", StringComparison.Ordinal));
+
+        Assert.Contains("plugins/X/X.dll) cannot run: FormatException: broken glass", mistake, StringComparison.Ordinal);
+        Assert.Contains("Handlers:fragile:Enabled=false", mistake, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("site/{site}/+/alarm", "site/north/pump/alarm", "site=north")]
     [InlineData("{a}/{b}", "x/y", "a=x b=y")]
@@ -52,6 +64,12 @@ public sealed class HandlerFinderTests
 
     [Topic("site/{site}/{site}")]
     internal sealed class BadTopicV2 : Silent;
+
+    [Handler(IsOff = true)]
+    internal sealed class Fragile : Silent
+    {
+        public Fragile() => throw new FormatException("broken glass");
+    }
 
     internal abstract class Silent : IBusinessHandler<DeviceDiscovered>
     {
