@@ -20,7 +20,7 @@ internal static class HandlerBenchmark
     private const double LeastShare = 0.8;
 
     /// <summary>Loads of each server, in turn.</summary>
-    private const int Rounds = 3;
+    private const int Rounds = 5;
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
@@ -89,29 +89,34 @@ internal static class HandlerBenchmark
         using var without = await StartAsync(folder.File("without.db"), 0, cancellation);
         using var with = await StartAsync(folder.File("with.db"), Handlers, cancellation);
         using var handler = new Handler(with);
-        var (rows, run, lags) = (new List<(LoadResult Without, LoadResult With)>(), 1_000L, new List<long>());
+        var (rows, run, lags) = (new List<Row>(), 1_000L, new List<long>());
         foreach (var server in new[] { without, with }) await Load.RunAsync(server.Address, connections, ++run, WarmUp, cancellation);
         await handler.UntilAsync(state => state.Lag == 0, cancellation);
         for (var round = 0; round < Rounds; round++)
         {
+            var cpu = without.Cpu;
             var alone = await Load.RunAsync(without.Address, connections, ++run, duration, cancellation);
+            rows.Add(new(false, alone, without.Cpu - cpu));
+            cpu = with.Cpu;
             var load = Load.RunAsync(with.Address, connections, ++run, duration, cancellation);
             while (!load.IsCompleted)
             {
                 lags.Add((await handler.StateAsync(cancellation)).Lag);
                 await Task.Delay(Poll, cancellation);
             }
-            rows.Add((alone, await load));
-            Console.WriteLine($"  ingest without handlers {alone.PerSecond:N0}/s, with {Handlers} {rows[^1].With.PerSecond:N0}/s, lag {lags[^1]:N0}");
+            var loaded = await load;
             await handler.UntilAsync(state => state.Lag == 0, cancellation); // the other server's turn shall be its own
+            rows.Add(new(true, loaded, with.Cpu - cpu));
+            Console.WriteLine($"  ingest without handlers {alone.PerSecond:N0}/s, with {Handlers} {loaded.PerSecond:N0}/s, lag {lags[^1]:N0}");
         }
-        var share = rows.Sum(row => row.With.PerSecond) / rows.Sum(row => row.Without.PerSecond);
-        report.Table("ingest | requests/s | p50 ms | p99 ms", rows.SelectMany(row => new[] { Line("no handlers", row.Without), Line($"{Handlers} handlers", row.With) }));
+        var share = Rate(withHandlers: true) / Rate(withHandlers: false);
+        report.Table("ingest | requests/s | p50 ms | p99 ms | server CPU µs/request", rows.Select(row =>
+            $"{(row.HasHandlers ? $"{Handlers} handlers" : "no handlers")} | {row.Load.PerSecond:N0} | {row.Load.Times.P50:0.00} | {row.Load.Times.P99:0.00} | {row.Cpu.TotalMicroseconds / Math.Max(1, row.Load.Accepted):0}"));
         report.Say(
             $"{connections} connections, {duration.TotalSeconds:0} s each in turn; an event each, handled {Handlers} times. With handlers {share:0.00} of the rate without: {report.Verdict(-share, -LeastShare)} (limit {LeastShare:0.0}). "
             + $"Lag of one of them during the load: {new Timings([.. lags.Select(lag => (double)lag)]).P50:N0} events (median), {lags.Max():N0} at most.");
 
-        static string Line(string name, LoadResult load) => $"{name} | {load.PerSecond:N0} | {load.Times.P50:0.00} | {load.Times.P99:0.00}";
+        double Rate(bool withHandlers) => rows.Where(row => row.HasHandlers == withHandlers).Sum(row => row.Load.PerSecond);
     }
 
     private static Task<ServiceProcess> StartAsync(string path, int handlers, CancellationToken cancellation) => ServiceProcess.StartAsync(
@@ -136,6 +141,9 @@ internal static class HandlerBenchmark
             PRAGMA journal_mode=WAL;
             """, new { events });
     }
+
+    /// <param name="Cpu">Of the server, until its handlers had handled all.</param>
+    private sealed record Row(bool HasHandlers, LoadResult Load, TimeSpan Cpu);
 
     private sealed record State(long Position, long Lag, long Handled);
 
