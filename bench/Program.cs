@@ -4,6 +4,7 @@ using WebhookService.Bench.Fleet;
 using WebhookService.Bench.Handlers;
 using WebhookService.Bench.Ingest;
 using WebhookService.Bench.Presence;
+using WebhookService.Bench.Retention;
 
 const string Usage = """
     Measures the service on this machine. Run it in Release:
@@ -23,8 +24,10 @@ const string Usage = """
       dotnet run -c Release --project bench -- handlers business handlers that do nothing: their rate, their lag, what they leave of the ingest
         --events 1000000                                how many to replay
         --seconds 10  --connections 64                  of each ingest load
+      dotnet run -c Release --project bench -- retention webhooks with and without removing what is too much
+        --seconds 8                                     how long each load lasts
 
-    Full-size fleets, deadlines, replays and ingest loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
+    Full-size fleets, deadlines, replays, ingest and retention loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
     1 if a limit was missed.
     """;
 
@@ -51,6 +54,8 @@ try
         case [HandlerServer.Verb]:
             await HandlerServer.RunAsync();
             return 0;
+        case ["retention", .. var rest]:
+            return await RetentionBenchmark.RunAsync(new Arguments(rest, ["seconds"], []), interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
             return 0;

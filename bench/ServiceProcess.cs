@@ -49,8 +49,9 @@ internal sealed class ServiceProcess : IDisposable
     }
 
     /// <summary>The real service on a database file, as it comes: full durability, default settings.</summary>
-    public static Task<ServiceProcess> StartServiceAsync(string database, CancellationToken cancellation) => StartAsync(
-        "WebhookService.Api.dll", [], "/health/ready", cancellation, Settings(database));
+    /// <param name="settings">Other than the default ones.</param>
+    public static Task<ServiceProcess> StartServiceAsync(string database, CancellationToken cancellation, params (string Name, string Value)[] settings) => StartAsync(
+        "WebhookService.Api.dll", [], "/health/ready", cancellation, [.. Settings(database), .. settings]);
 
     /// <summary>The environment that a service needs: where its data are, and the token.</summary>
     public static (string Name, string Value)[] Settings(string database) =>

@@ -8,6 +8,7 @@ using WebhookService.Application.BusinessHandlers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Devices;
+using WebhookService.Application.Downlinks;
 using WebhookService.Application.Sessions;
 
 namespace WebhookService.Application;
@@ -23,7 +24,10 @@ public static class DependencyInjection
             MessageInterval = provider.GetRequiredService<IOptions<ActivityOptions>>().Value.ExpectedInterval,
         });
         services.AddOptions<ReconciliationOptions>().Bind(configuration.GetSection("Reconciliation")).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<DownlinkOptions>().Bind(configuration.GetSection(DownlinkOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<DownlinkFollower>();
         services.AddSingleton<BrokerWatch>();
+        services.AddSingleton<BrokerChoice>();
         services.AddSingleton<Reconciler>();
         services.AddSingleton<SweepDesk>();
         services.AddSingleton<IngestWatch>();

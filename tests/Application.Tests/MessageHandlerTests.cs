@@ -10,7 +10,7 @@ public sealed class MessageHandlerTests
 {
     private readonly Ports ports = new();
 
-    private RecordMessageHandler Handler => new(ports.Messages, ports.Devices, PresenceRules.Default);
+    private RecordMessageHandler Handler => new(ports.Messages, ports.Devices, ports.Follower, PresenceRules.Default);
 
     [Fact]
     public async Task A_publish_saves_the_message_and_counts_for_its_device()

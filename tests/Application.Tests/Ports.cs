@@ -1,7 +1,11 @@
+using System.Diagnostics.Metrics;
 using NSubstitute;
+using WebhookService.Application.Common;
+using WebhookService.Application.Downlinks;
 using WebhookService.Domain;
 using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Reports;
 using WebhookService.Domain.Sessions;
@@ -22,6 +26,7 @@ internal sealed class Ports
         Sessions.OfAsync(default, default).ReturnsForAnyArgs(call => ValueTask.FromResult(
             Sets.TryGetValue(call.ArgAt<ClientId>(0), out var set) ? set : Sets[call.ArgAt<ClientId>(0)] = new SessionSet(call.ArgAt<ClientId>(0))));
         Nodes.OfAsync(default!, default).ReturnsForAnyArgs(call => ValueTask.FromResult(new BrokerNode(call.ArgAt<string>(0))));
+        Downlinks.UnreportedAsync(default!, default).ReturnsForAnyArgs(_ => ValueTask.FromResult<IReadOnlyList<Downlink>>([]));
         Messages.FindAsync(default, default, default).ReturnsForAnyArgs(call => ValueTask.FromResult(Stored.GetValueOrDefault(call.ArgAt<MessageId>(0))));
         Messages.WhenForAnyArgs(port => port.SaveAsync(default!, default)).Do(call => Stored[call.ArgAt<Message>(0).Id] = call.ArgAt<Message>(0));
     }
@@ -31,6 +36,18 @@ internal sealed class Ports
     public IMessageRepository Messages { get; } = Substitute.For<IMessageRepository>();
     public IBrokerNodeRepository Nodes { get; } = Substitute.For<IBrokerNodeRepository>();
     public IReportRepository Reports { get; } = Substitute.For<IReportRepository>();
+
+    public IDownlinkRepository Downlinks { get; } = Substitute.For<IDownlinkRepository>();
+
+    public DownlinkFollower Follower
+    {
+        get
+        {
+            var meters = Substitute.For<IMeterFactory>();
+            meters.Create(default!).ReturnsForAnyArgs(_ => new Meter("test"));
+            return new(Downlinks, Messages, new ServiceMetrics(meters), TimeProvider.System);
+        }
+    }
 
     public Dictionary<ClientId, Device> Known { get; } = [];
     public Dictionary<ClientId, SessionSet> Sets { get; } = [];

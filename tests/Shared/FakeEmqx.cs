@@ -57,6 +57,9 @@ public sealed class FakeEmqx : IAsyncDisposable
     private readonly HashSet<string> doubled = [];
     private readonly List<(string Path, FakeAnswer Answer)> once = [];
     private readonly ConcurrentQueue<FakeRequest> requests = new();
+    private readonly ConcurrentQueue<FakePublish> published = new();
+    private readonly ConcurrentQueue<string> kicked = new();
+    private ushort messages;
     private WebApplication app = null!;
     private int port = 40_000;
 
@@ -94,6 +97,21 @@ public sealed class FakeEmqx : IAsyncDisposable
 
     /// <summary>Whether it has a webhook whose requests it counts, beside actions of other kinds that have failures of their own.</summary>
     public bool HasWebhook { get; set; } = true;
+
+    /// <summary>Topics that somebody is subscribed to; null for all of them.</summary>
+    public HashSet<string>? SubscribedTopics { get; set; }
+
+    /// <summary>Before 4.4: it does not know <c>return</c>, so that nobody learns the ids.</summary>
+    public bool TellsNoIds { get; set; }
+
+    /// <summary>What was published through the API and taken, in order.</summary>
+    public IReadOnlyList<FakePublish> Published => [.. published];
+
+    /// <summary>Whom the API was told to kick, and did.</summary>
+    public IReadOnlyList<string> Kicked => [.. kicked];
+
+    /// <summary>Called with what was published, before the answer: its reports may overtake it.</summary>
+    public Func<FakePublish, Task>? Publishing { get; set; }
 
     /// <summary>The configuration that leads to it: <c>Brokers:‹index›:…</c>.</summary>
     public Dictionary<string, string?> Settings(int index = 0) => new(StringComparer.Ordinal)
@@ -194,13 +212,16 @@ public sealed class FakeEmqx : IAsyncDisposable
     {
         var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         var split = target.IndexOf('?', StringComparison.Ordinal);
-        var request = new FakeRequest(context.Request.Method, split < 0 ? target : target[..split], split < 0 ? "" : target[split..], context.Request.Headers.Authorization.ToString());
+        var request = new FakeRequest(context.Request.Method, split < 0 ? target : target[..split], split < 0 ? "" : target[split..], context.Request.Headers.Authorization.ToString())
+        {
+            Body = await new StreamReader(context.Request.Body).ReadToEndAsync(context.RequestAborted),
+        };
         requests.Enqueue(request);
 
         var answer = Asked?.Invoke(request) ?? Waiting(request.Path);
         if (answer is null or { GoesOn: true })
         {
-            var usual = Refused(request) ?? (version.IsV4 ? AnswerV4(request) : AnswerV5(request));
+            var usual = Refused(request) ?? (request.Method is "GET" ? version.IsV4 ? AnswerV4(request) : AnswerV5(request) : version.IsV4 ? await DoV4Async(request) : await DoV5Async(request));
             answer = answer is null ? usual : usual with { Delay = answer.Delay, IsCut = answer.IsCut, IsShort = answer.IsShort };
         }
         await SendAsync(context, answer);
@@ -437,6 +458,90 @@ public sealed class FakeEmqx : IAsyncDisposable
         yield return rule;
     }
 
+    // ---- publish and kick ----
+
+    private Task<FakeAnswer> DoV5Async(FakeRequest request) => (request.Method, Segments(request.Path)) switch
+    {
+        ("POST", ["api", "v5", "publish"]) => PublishV5Async(Parse(request.Body)),
+        ("POST", ["api", "v5", "clients", "kickout", "bulk"]) => Task.FromResult(KickAll(JsonNode.Parse(request.Body)!.AsArray())),
+        ("DELETE", ["api", "v5", "clients", var id]) => Task.FromResult(Kick(id) ? FakeAnswer.Status(204) : Error(404, "CLIENTID_NOT_FOUND", "Client ID not found")),
+        _ => Task.FromResult(FakeAnswer.Status(404, """{"code": "NOT_FOUND", "message": "Request Path Not Found"}""", "application/json")),
+    };
+
+    private async Task<FakeAnswer> PublishV5Async(JsonObject body)
+    {
+        string[] known = ["topic", "clientid", "payload", "payload_encoding", "qos", "retain", "properties"];
+        string[] knownProperties = ["payload_format_indicator", "message_expiry_interval", "response_topic", "correlation_data", "user_properties", "content_type"];
+        if (body.FirstOrDefault(member => !known.Contains(member.Key)).Key is { } unknown)
+            return BadRequest($$"""{"unmatched":"clientid,payload_encoding,...","unknown":"{{unknown}}","reason":"unknown_fields","path":"root","kind":"validation_error"}""");
+        if ((body["properties"] as JsonObject)?.FirstOrDefault(member => !knownProperties.Contains(member.Key)).Key is { } unknownProperty)
+            return BadRequest($$"""{"unmatched":"content_type,correlation_data,...","unknown":"{{unknownProperty}}","reason":"unknown_fields","path":"root.properties","kind":"validation_error"}""");
+        if (body["payload"] is null) return BadRequest("""{"reason":"required_field","path":"root.payload","kind":"validation_error"}""");
+        if (IsBadTopic(body)) return FakeAnswer.Json("""{"message":"topic_name_invalid","reason_code":144}""", 400);
+        if (((string)body["payload"]!).Length > 1024 * 1024) return FakeAnswer.Json("""{"message":"packet_too_large","reason_code":151}""", 400);
+        if (Payload(body, "payload_encoding") is not { } payload) return FakeAnswer.Json("""{"message":"{decode_base64_payload_failed,<<\"***\">>}","reason_code":131}""", 400);
+
+        var message = await PublishAsync(body, "http_api", payload);
+        return message.HasSubscriber ? Json(new JsonObject { ["id"] = message.Id }) : FakeAnswer.Json("""{"message":"no_matching_subscribers","reason_code":16}""", 202);
+    }
+
+    private async Task<FakeAnswer> DoV4Async(FakeRequest request)
+    {
+        switch (request.Method, Segments(request.Path))
+        {
+            case ("POST", ["api", "v4", "mqtt", "publish"]):
+                var body = Parse(request.Body);
+                if (IsBadTopic(body)) return FakeAnswer.Json("""{"message":"bad_topic","code":115}""");
+                if (body["qos"] is { } qos && (qos.GetValueKind() is not JsonValueKind.Number || (int)qos is < 0 or > 2)) return FakeAnswer.Status(500, "Internal Error");
+                if (Payload(body, "encoding") is not { } payload) return FakeAnswer.Json("""{"message":"bad_params","code":108}""");
+                var message = await PublishAsync(body, (string?)body["clientid"] ?? "undefined", payload);
+                return (string?)body["return"] == "msgid" && !TellsNoIds ? FakeAnswer.Json($$$"""{"data":{"msgid":"{{{message.Id}}}"},"code":0}""") : FakeAnswer.Json("""{"code":0}""");
+            case ("DELETE", ["api", "v4", "clients", var id]):
+                Kick(id); // says the same of those that it does not have
+                return FakeAnswer.Json("""{"code":0}""");
+            default:
+                return FakeAnswer.Status(404, "Not found.");
+        }
+    }
+
+    private static bool IsBadTopic(JsonObject body) => (string?)body["topic"] is not { Length: > 0 } topic || topic.AsSpan().ContainsAny('+', '#');
+
+    private static byte[]? Payload(JsonObject body, string encoding)
+    {
+        var text = (string?)body["payload"] ?? "";
+        if ((string?)body[encoding] != "base64") return Encoding.UTF8.GetBytes(text);
+        var bytes = new byte[text.Length];
+        return Convert.TryFromBase64String(text, bytes, out var length) ? bytes[..length] : null;
+    }
+
+    private async Task<FakePublish> PublishAsync(JsonObject body, string publisher, byte[] payload)
+    {
+        var at = DateTimeOffset.UtcNow + ClockOffset;
+        var topic = (string)body["topic"]!;
+        var message = new FakePublish(
+            $"{(ulong)((at - DateTimeOffset.UnixEpoch).Ticks / 10):X16}F43500000317{++messages:X4}", publisher, topic, payload, (int?)body["qos"] ?? 0,
+            (bool?)body["retain"] ?? false, body["properties"] as JsonObject, at, SubscribedTopics?.Contains(topic) ?? true);
+        published.Enqueue(message);
+        if (Publishing is { } reports) await reports(message);
+        return message;
+    }
+
+    private FakeAnswer KickAll(JsonArray ids)
+    {
+        foreach (var id in ids) Kick((string)id!);
+        return FakeAnswer.Status(204);
+    }
+
+    private bool Kick(string id)
+    {
+        lock (gate)
+        {
+            if (clients.RemoveAll(client => client.ClientId == id) == 0) return false;
+            kicked.Enqueue(id);
+            return true;
+        }
+    }
+
     // ---- both ----
 
     private static void Fill(JsonObject json, FakeClient client, Func<DateTimeOffset, string> write, string? unset)
@@ -550,6 +655,53 @@ public sealed class FakeClient(string clientId, string node, DateTimeOffset conn
 public sealed record FakeRequest(string Method, string Path, string Query, string Authorization)
 {
     public string Target => Path + Query;
+
+    public string Body { get; init; } = "";
+}
+
+/// <summary>A message that the API took.</summary>
+/// <param name="Id">As 4.3 and later print it: its first 16 digits are the time in µs.</param>
+/// <param name="HasSubscriber">Whether somebody was subscribed to its topic.</param>
+public sealed record FakePublish(
+    string Id, string Publisher, string Topic, byte[] Payload, int Qos, bool Retain, JsonObject? Properties, DateTimeOffset At, bool HasSubscriber)
+{
+    /// <summary>What a broker's webhook tells of it: as the 4.x plugin does, without id, or as rules do.</summary>
+    /// <param name="what">`publish`, `delivered`, `acked`, `dropped`; `delivery.dropped` for one receiver.</param>
+    /// <param name="receiver">Whose report it is.</param>
+    public string Report(string what, string? receiver = null, bool asPlugin = false, string? reason = null, int? qos = null)
+    {
+        var (text, ms) = (Encoding.UTF8.GetString(Payload), At.ToUnixTimeMilliseconds());
+        var report = asPlugin
+            ? new JsonObject
+            {
+                ["action"] = what == "delivery.dropped" ? "delivery_dropped" : $"message_{what}",
+                ["ts"] = ms,
+                ["topic"] = Topic,
+                ["payload"] = text,
+                ["qos"] = qos ?? Qos,
+                ["retain"] = Retain,
+                ["from_client_id"] = Publisher,
+                ["from_username"] = null,
+                ["node"] = FakeEmqx.FirstNode,
+            }
+            : new JsonObject
+            {
+                ["event"] = what == "delivery.dropped" ? what : $"message.{what}",
+                ["id"] = Id,
+                ["topic"] = Topic,
+                ["payload"] = text,
+                ["qos"] = qos ?? Qos,
+                ["flags"] = new JsonObject { ["retain"] = Retain },
+                ["publish_received_at"] = ms,
+                ["timestamp"] = ms + 2,
+                ["peerhost"] = receiver is null ? "undefined" : "127.0.0.1",
+                ["node"] = FakeEmqx.FirstNode,
+            };
+        if (receiver is not null) report["clientid"] = receiver;
+        if (!asPlugin) (report[receiver is null ? "clientid" : "from_clientid"], report[receiver is null ? "username" : "from_username"]) = (Publisher, "undefined");
+        if (reason is not null) report["reason"] = reason;
+        return report.ToJsonString();
+    }
 }
 
 /// <summary>An answer other than the usual one.</summary>

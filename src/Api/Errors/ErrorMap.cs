@@ -1,7 +1,10 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Diagnostics;
+using WebhookService.Api.Downlinks;
+using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Downlinks;
 using WebhookService.Domain;
 
 namespace WebhookService.Api.Errors;
@@ -33,6 +36,10 @@ internal sealed partial class ErrorMap(ILogger<ErrorMap> logger) : IExceptionHan
             Hint = "It is started again in some seconds; the log says why it stopped.",
             RetryAfter = TimeSpan.FromSeconds(5),
         },
+        NoBrokerException none => DownlinkProblems.Of(none),
+        BrokerException failed => DownlinkProblems.Of(failed),
+        NotPublishedException failed => DownlinkProblems.Of(failed),
+        KeyTakenException taken => DownlinkProblems.Of(taken),
         BadHttpRequestException { InnerException: JsonException json } => BodyMistakes.From(json.Message),
         BadHttpRequestException { StatusCode: 400 } bad => Problem.BadRequest("bad-request", bad.Message),
         BadHttpRequestException bad => Problem.ForStatus(context, bad.StatusCode),

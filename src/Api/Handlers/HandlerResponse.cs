@@ -24,6 +24,9 @@ internal sealed record HandlerResponse
     /// <summary>The newest event of the journal.</summary>
     public required long Head { get; init; }
 
+    /// <summary>The oldest event that the journal keeps, null if it is empty: no replay begins before it.</summary>
+    public required long? Oldest { get; init; }
+
     /// <summary>Events of the journal that it has not got to; null if it never ran.</summary>
     public long? Lag { get; init; }
 
@@ -47,7 +50,7 @@ internal sealed record HandlerResponse
     public HandlerOptionsResponse? Options { get; init; }
 
     /// <param name="state">Null if it never ran.</param>
-    public static HandlerResponse Of(FoundHandler handler, ConsumerState? state, int parked, long head, long deadLetters) => new()
+    public static HandlerResponse Of(FoundHandler handler, ConsumerState? state, int parked, long head, long? oldest, long deadLetters) => new()
     {
         Name = handler.Name,
         Wants = handler.Wants,
@@ -55,6 +58,7 @@ internal sealed record HandlerResponse
         Enabled = handler.Consumer is not null,
         Position = state?.Position,
         Head = head,
+        Oldest = oldest,
         Lag = state is null ? null : Math.Max(0, head - state.Position),
         Parked = parked,
         DeadLetters = deadLetters,

@@ -22,8 +22,8 @@ internal sealed class HandlersController(IMediator mediator, HandlerFinder handl
     [HttpGet]
     public ListResult<HandlerResponse> List([FromQuery] ListQuery query) => new(query, async (_, cancellation) =>
     {
-        var dead = await mediator.Send(new CountDeadLetters(), cancellation);
-        return new Page<HandlerResponse>([.. handlers.All.Select(handler => AnswerOf(handler, dead))], null);
+        var (dead, oldest) = (await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
+        return new Page<HandlerResponse>([.. handlers.All.Select(handler => AnswerOf(handler, dead, oldest))], null);
     });
 
     /// <summary>One handler.</summary>
@@ -31,7 +31,7 @@ internal sealed class HandlersController(IMediator mediator, HandlerFinder handl
     public async Task<HandlerResponse> Get(string name, CancellationToken cancellation)
     {
         Response.Headers.CacheControl = "no-store";
-        return AnswerOf(Known(name), await mediator.Send(new CountDeadLetters(), cancellation));
+        return AnswerOf(Known(name), await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
     }
 
     /// <summary>Begins nothing more until it is resumed, also after a restart. What is under way ends.</summary>
@@ -52,7 +52,7 @@ internal sealed class HandlersController(IMediator mediator, HandlerFinder handl
 
     /// <summary>
     /// Handles events again, under their old keys, from a place on; with a place ahead it leaves out what lies between. A time means the first
-    /// event in the journal's order that happened at or after it. Answered when what is under way has ended, at the latest after the handler's timeout.
+    /// event in the journal's order that happened at or after it; before the `oldest` event that is kept nothing can be handled again. Answered when what is under way has ended, at the latest after the handler's timeout.
     /// </summary>
     [HttpPost("{name}/replay")]
     public async Task<HandlerResponse> Replay(string name, ReplayRequest request, CancellationToken cancellation)
@@ -101,15 +101,17 @@ internal sealed class HandlersController(IMediator mediator, HandlerFinder handl
 
     private FoundHandler Known(string name) => handlers.Named(name) ?? throw ApiException.NotFound($"There is no handler '{name}'.", "GET /api/v1/handlers lists those that there are.");
 
+    private async Task<long?> OldestAsync(CancellationToken cancellation) => (await mediator.Send(new ListEvents(bell.Head, 1), cancellation)).Oldest;
+
     private ConsumerEngine Find(string name) => desk.Find(Known(name).Name) ?? throw ApiException.Conflict(
         "handler-off", $"The handler '{name}' is off.", $"Handlers:{name}:Enabled=true in the configuration switches it on at the next start.");
 
-    private HandlerResponse AnswerOf(FoundHandler handler, IReadOnlyDictionary<string, long> dead)
+    private HandlerResponse AnswerOf(FoundHandler handler, IReadOnlyDictionary<string, long> dead, long? oldest)
     {
         var (head, letters) = (bell.Head, dead.GetValueOrDefault(handler.Name));
         return desk.Find(handler.Name) is { } engine
-            ? HandlerResponse.Of(handler, engine.State, engine.Parked, head, letters)
-            : journal.Load(handler.Name) is var (state, parked) ? HandlerResponse.Of(handler, state, parked.Count, head, letters) : HandlerResponse.Of(handler, null, 0, head, letters);
+            ? HandlerResponse.Of(handler, engine.State, engine.Parked, head, oldest, letters)
+            : journal.Load(handler.Name) is var (state, parked) ? HandlerResponse.Of(handler, state, parked.Count, head, oldest, letters) : HandlerResponse.Of(handler, null, 0, head, oldest, letters);
     }
 
     private static ApiException NoLetter(string name, long id) => ApiException.NotFound(

@@ -132,7 +132,7 @@ internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
         var topic = fields.Topic();
         var payload = fields.Payload(webhook.Options.PayloadEncoding);
         var id = MessageId.TryParse(fields.Id());
-        var publishedAt = ToldTime ?? TimeOf(id) ?? webhook.ReceivedAt;
+        var publishedAt = ToldTime ?? id?.MadeAt ?? webhook.ReceivedAt;
         return new(
             id ?? MessageId.OfContent(publisher.Value, publishedAt, topic, payload.Bytes.Span),
             publisher,
@@ -146,12 +146,8 @@ internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
             fields.Compact(EmqxField.PublishProperties) ?? fields.Compact(fields.Member(EmqxField.Headers, "properties"u8)));
     }
 
-    /// <summary>When the message was published; rules of 4.0.0 have only <c>timestamp</c>, which is that.</summary>
+    /// <summary>When the message was published; rules of 4.0.0 have only <c>timestamp</c>, which is that. Where a SELECT left out all times, its id is the best that is known.</summary>
     private DateTimeOffset? ToldTime => fields.Time(EmqxField.PublishReceivedAt) ?? fields.Time(EmqxField.Time) ?? fields.Time(EmqxField.Timestamp);
-
-    /// <summary>The broker's ids begin with microseconds: the best that is known where a SELECT left out all times.</summary>
-    private static DateTimeOffset? TimeOf(MessageId? id) =>
-        id is { } known && (ulong)(known.Value >> 64) / 1000 is > 946_684_800_000 and < 4_102_444_800_000 and var ms ? DateTimeOffset.FromUnixTimeMilliseconds((long)ms) : null;
 
     /// <summary>
     /// A publish shows that its client lives, unless it may be a will, which goes out under the dead client's name: the plugin dates it to

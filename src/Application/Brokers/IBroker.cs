@@ -1,11 +1,12 @@
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Sessions;
 
 namespace WebhookService.Application.Brokers;
 
 /// <summary>
-/// A broker's management API, as far as presence needs it. It is asked, never believed at once: its lists are read from live tables. Nothing is
-/// retried inside. May be used by several at a time.
+/// A broker's management API, as far as presence and messages to devices need it. It is asked, never believed at once: its lists are read from live tables.
+/// Nothing is retried inside. May be used by several at a time.
 /// </summary>
 public interface IBroker
 {
@@ -29,6 +30,15 @@ public interface IBroker
     /// <summary>How it is: two requests, and with 5.x and 6.x one or two more for each of its HTTP actions.</summary>
     /// <exception cref="BrokerException">As for <see cref="ConnectedAsync"/>; missing counters alone are none.</exception>
     Task<BrokerCondition> ConditionAsync(CancellationToken cancellation);
+
+    /// <summary>Publishes a message, once. 4.x tells of no missing subscribers, and before 4.4 of no id.</summary>
+    /// <exception cref="BrokerException">As for <see cref="ConnectedAsync"/>; its <see cref="BrokerException.Fault"/> tells whether the broker may have the message.</exception>
+    Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation);
+
+    /// <summary>Ends the client's connection and session.</summary>
+    /// <returns>False if it has neither.</returns>
+    /// <exception cref="BrokerException">As for <see cref="ConnectedAsync"/>.</exception>
+    Task<bool> KickAsync(ClientId client, CancellationToken cancellation);
 }
 
 /// <param name="Total">How many connected clients the broker says the whole list has; null where it does not say (4.x).</param>
@@ -57,5 +67,24 @@ public sealed record BrokerCondition(string? Version, IReadOnlyList<BrokerNodeCo
 /// <param name="Connections">Clients connected to the node; null where it does not run or its version counts waiting sessions among them.</param>
 public sealed record BrokerNodeCondition(string Name, bool Running, string? Version, long? Connections);
 
+/// <summary>Why a broker's API gave no usable answer.</summary>
+public enum BrokerFault
+{
+    /// <summary>It may have got the request: no answer came, or none that tells.</summary>
+    Unclear,
+
+    /// <summary>Nothing of the request reached it.</summary>
+    NotReached,
+
+    /// <summary>It does not accept the credentials, or they do not allow this.</summary>
+    Credentials,
+
+    /// <summary>It got the request and will not do it.</summary>
+    Refused,
+}
+
 /// <summary>The broker's API gave no usable answer. The message is for people, says what to do and holds no credentials.</summary>
-public sealed class BrokerException(string message, Exception? cause = null) : Exception(message, cause);
+public sealed class BrokerException(string message, Exception? cause = null) : Exception(message, cause)
+{
+    public BrokerFault Fault { get; init; }
+}

@@ -66,15 +66,18 @@ internal sealed class HandlerConsumer : IConsumer
 
     public bool Wants(JournalEntry entry) =>
         wanted.IsInstanceOfType(entry.Happened)
-        && (topic is null || (entry.Message is { } message && topic.Matches(message.Topic)))
+        && (topic is null || (entry.Message is { } message ? topic.Matches(message.Topic) : entry.IsMessageGone))
         && (clients is null || (entry.Client is { } client && (clients.IsPrefix ? client.Value.StartsWith(clients.Text, StringComparison.Ordinal) : client.Value == clients.Text)));
 
-    public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation) => handle(
-        entry,
-        new HandlingContext(
-            handling.Key, handling.Attempt, handling.IsReplay, entry.At, entry.Client, entry.Message,
-            topic is not null && entry.Message is { } message ? topic.NamesIn(message.Topic) : NoNames),
-        cancellation);
+    /// <exception cref="EventGoneException">Retention removed the message that it needs, be it only to know whether the topic is its own.</exception>
+    public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation)
+    {
+        if (entry.IsMessageGone && (NeedsPayload || topic is not null)) throw Gone();
+        var names = topic is not null && entry.Message is { } message ? topic.NamesIn(message.Topic) : NoNames;
+        return handle(entry, new HandlingContext(handling.Key, handling.Attempt, handling.IsReplay, entry.At, entry.Client, entry.Message, names), cancellation);
+    }
+
+    private static EventGoneException Gone() => new("its message was removed by retention before it was handled.");
 
     private static Type EventOf(Type contract) => IsMessage(contract) ? typeof(MessagePublished) : contract.GetGenericArguments()[0];
 
@@ -85,7 +88,7 @@ internal sealed class HandlerConsumer : IConsumer
 
     private static Task HandleMessageAsync<TPayload>(object handler, JournalEntry entry, HandlingContext context, CancellationToken cancellation)
     {
-        if (entry.Message?.Payload is not { } payload) throw new EventGoneException("its message was removed by retention before it was handled.");
+        if (entry.Message?.Payload is not { } payload) throw Gone();
         return ((IMessageHandler<TPayload>)handler).HandleAsync(Read<TPayload>(payload), context, cancellation);
     }
 

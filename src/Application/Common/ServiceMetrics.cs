@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using WebhookService.Domain;
 using WebhookService.Domain.Brokers;
+using WebhookService.Domain.Downlinks;
 
 namespace WebhookService.Application.Common;
 
@@ -24,6 +25,7 @@ public sealed class ServiceMetrics
     private long correctedOffline;
     private readonly Histogram<double> sweeps;
     private readonly Histogram<double> lateness;
+    private readonly Counter<long> downlinks;
 
     public ServiceMetrics(IMeterFactory meters)
     {
@@ -38,6 +40,7 @@ public sealed class ServiceMetrics
         corrections = meter.CreateCounter<long>("presence.corrections", "{device}", "Devices whose status the broker's own list corrected: reports were lost.");
         sweeps = meter.CreateHistogram<double>("presence.sweep.duration", "s", "Time to compare the fleet with a broker's client list, by result.");
         lateness = meter.CreateHistogram<double>("presence.deadline.lateness", "s", "How late deadlines were met.");
+        downlinks = meter.CreateCounter<long>("downlinks.reached", "{downlink}", "Messages to devices that reached a status.");
         commitSize = meter.CreateHistogram<long>("store.commit.size", "{command}", "Commands that shared a transaction.");
     }
 
@@ -77,6 +80,8 @@ public sealed class ServiceMetrics
 
     public void MetDeadline(TimeSpan late) => lateness.Record(late.TotalSeconds);
 
+    public void Followed(DownlinkStatus status) => downlinks.Add(1, new KeyValuePair<string, object?>("status", Words.Of(status)));
+
     public void CommandFailed() => commandsFailed.Add(1);
 
     /// <summary>Watches a number that somebody else keeps.</summary>
@@ -92,6 +97,15 @@ public sealed class ServiceMetrics
 
         IEnumerable<Measurement<long>> Of(Func<(string Name, long Lag, long Handled, long Failed, long Dead), long> value) =>
             read().Select(one => new Measurement<long>(value(one), new KeyValuePair<string, object?>("handler", one.Name)));
+    }
+
+    /// <summary>Watches what retention removes, and how far back what is kept reaches.</summary>
+    public void WatchRetention(Func<IEnumerable<(string Kind, long Rows)>> removed, Func<IEnumerable<(string Kind, double Seconds)>> ages)
+    {
+        meter.CreateObservableCounter("retention.removed", () => removed().Select(one => new Measurement<long>(one.Rows, new KeyValuePair<string, object?>("kind", one.Kind))),
+            "{row}", "Rows removed because they were too old or too many.");
+        meter.CreateObservableGauge("retention.age", () => ages().Select(one => new Measurement<double>(one.Seconds, new KeyValuePair<string, object?>("kind", one.Kind))),
+            "s", "Age of the oldest row that is kept.");
     }
 
     private static string Word(Outcome outcome) => outcome switch

@@ -48,6 +48,9 @@ public sealed record JournalEntry
     /// <summary>The message it is about; null if it is about none, or the message is gone by retention.</summary>
     public JournalMessage? Message { get; init; }
 
+    /// <summary>It is about a message that retention removed.</summary>
+    public bool IsMessageGone { get; init; }
+
     /// <summary>Why the row could not be read, so that <see cref="Happened"/> is only its raw form; null as a rule. Becomes a dead letter of all who want its type.</summary>
     public string? Unreadable { get; init; }
 }

@@ -1,4 +1,5 @@
 using WebhookService.Application.Common;
+using WebhookService.Application.Downlinks;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Messages;
@@ -27,7 +28,7 @@ public sealed record RecordMessageDropped(MessageContent Content, DateTimeOffset
 /// <summary>The broker dropped a message for one receiver (`queue_full`, `expired` …).</summary>
 public sealed record RecordDeliveryDropped(MessageContent Content, ClientId Receiver, DateTimeOffset? At, string Reason, DateTimeOffset ReceivedAt) : ICommand;
 
-internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceRepository devices, PresenceRules rules) :
+internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceRepository devices, DownlinkFollower downlinks, PresenceRules rules) :
     ICommandHandler<RecordMessagePublished>,
     ICommandHandler<RecordMessageDelivered>,
     ICommandHandler<RecordMessageAcked>,
@@ -52,7 +53,7 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
     {
         var at = command.At ?? command.ReceivedAt;
         var outcome = await TellAsync(
-            command.Content, command.Receiver, command.ReceivedAt, message => message.Delivered(command.Receiver, at, command.Duplicate), cancellationToken);
+            command.Content, command.Receiver, command.ReceivedAt, message => message.Delivered(command.Receiver, at, command.Duplicate, command.Content.Qos), cancellationToken);
         if (outcome is Outcome.Applied)
             await TellAsync(command.Receiver, device =>
             {
@@ -99,7 +100,10 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
 
         var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
         var outcome = fact(message);
-        if (outcome is not Outcome.Repeated) await messages.SaveAsync(message, cancellation);
+        if (outcome is Outcome.Repeated) return outcome;
+
+        await messages.SaveAsync(message, cancellation);
+        if (!content.FromDevice) await downlinks.ReportedAsync(message, cancellation);
         return outcome;
     }
 

@@ -10,6 +10,9 @@ public sealed record StatsView(DeviceStats Devices, SessionStats Sessions, Subsc
     /// <summary>The moment the numbers are of.</summary>
     public required DateTimeOffset At { get; init; }
     public required ConsumerStats Consumers { get; init; }
+
+    /// <summary>What retention removed of each kind, and how far back what is kept reaches.</summary>
+    public required IReadOnlyList<RetentionStats> Retention { get; init; }
 }
 
 /// <param name="Lag">Events of the journal that the slowest business handler has not got to.</param>
@@ -27,7 +30,7 @@ public sealed record SessionStats(long Open);
 /// <param name="Current">Subscriptions in force.</param>
 public sealed record SubscriptionStats(long Current);
 
-/// <param name="Total">From the first to the last number given to a message that is still kept: exact as long as only the oldest were removed, else a little too high.</param>
+/// <param name="Total">Those that are kept, as their numbers tell: exact as long as no device was forgotten, else a little too high.</param>
 /// <param name="PerSecond">Mean over the last minute, by the broker's time of publishing.</param>
 public sealed record MessageStats(long Total, double PerSecond);
 
@@ -46,4 +49,10 @@ public sealed record IngestStats(int QueueDepth, int QueueCapacity);
 public sealed record CorrectionStats(long Online, long Offline);
 
 /// <param name="Bytes">The size of the database file with its write-ahead log.</param>
-public sealed record StorageStats(long Bytes);
+/// <param name="Used">Bytes of the file that hold something, which Retention:MaxDatabaseBytes bounds.</param>
+public sealed record StorageStats(long Bytes, long Used);
+
+/// <param name="Kind">Such as `messages`.</param>
+/// <param name="Removed">Rows, since the start.</param>
+/// <param name="Oldest">By when the oldest that is kept had come in; null if none is, or it came just now.</param>
+public sealed record RetentionStats(string Kind, long Removed, DateTimeOffset? Oldest);

@@ -15,7 +15,11 @@ public enum MessageStatus
 /// <param name="PublishedAt">Broker time of the PUBLISH (`publish_received_at`; `ts` in the 4.x plugin).</param>
 /// <param name="Properties">MQTT 5 publish properties as a JSON object, if any.</param>
 public sealed record MessageContent(
-    MessageId Id, ClientId Publisher, bool FromDevice, string? Username, string Topic, int Qos, bool Retain, DateTimeOffset PublishedAt, Payload Payload, string? Properties);
+    MessageId Id, ClientId Publisher, bool FromDevice, string? Username, string Topic, int Qos, bool Retain, DateTimeOffset PublishedAt, Payload Payload, string? Properties)
+{
+    /// <summary>The id is made of the content, because the report had none.</summary>
+    public bool HasDerivedId => Id == MessageId.OfContent(Publisher.Value, PublishedAt, Topic, Payload.Bytes.Span);
+}
 
 /// <summary>What became of a message at one receiver.</summary>
 public sealed record Delivery(ClientId Receiver)
@@ -30,6 +34,9 @@ public sealed record Delivery(ClientId Receiver)
 
     /// <summary>The broker sent it again (DUP).</summary>
     public bool Redelivered { get; init; }
+
+    /// <summary>With which the receiver got it: the lower of the publish's and the subscription's. Null while no delivery was reported.</summary>
+    public int? Qos { get; init; }
 }
 
 /// <summary>
@@ -69,17 +76,17 @@ public sealed class Message : Aggregate
     }
 
     /// <summary>`message.delivered`: once a receiver and again for each re-delivery, which adds to the record but is no second delivery.</summary>
-    public Outcome Delivered(ClientId receiver, DateTimeOffset at, bool duplicate)
+    public Outcome Delivered(ClientId receiver, DateTimeOffset at, bool duplicate, int? qos = null)
     {
         var known = To(receiver);
         if (known.DeliveredAt is { } earlier)
         {
-            var both = known with { DeliveredAt = at < earlier ? at : earlier, Redelivered = known.Redelivered || duplicate };
+            var both = known with { DeliveredAt = at < earlier ? at : earlier, Redelivered = known.Redelivered || duplicate, Qos = known.Qos ?? qos };
             if (both == known) return Outcome.Repeated;
             Set(both);
             return Outcome.Overtaken;
         }
-        Set(known with { DeliveredAt = at, Redelivered = known.Redelivered || duplicate });
+        Set(known with { DeliveredAt = at, Redelivered = known.Redelivered || duplicate, Qos = qos });
         Reach(MessageStatus.Delivered);
         Raise(new MessageDelivered(Id, receiver, at));
         return Outcome.Applied;

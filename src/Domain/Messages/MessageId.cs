@@ -36,5 +36,9 @@ public readonly record struct MessageId(UInt128 Value)
         return new MessageId(new UInt128(micros, BinaryPrimitives.ReadUInt64BigEndian(digest)));
     }
 
+    /// <summary>When it was made, to the millisecond: its first 64 bits are µs since 1970. Null where they are no time of this age.</summary>
+    public DateTimeOffset? MadeAt =>
+        (ulong)(Value >> 64) / 1000 is > 946_684_800_000 and < 4_102_444_800_000 and var ms ? DateTimeOffset.FromUnixTimeMilliseconds((long)ms) : null;
+
     public override string ToString() => Value.ToString("X32", CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,11 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
+using WebhookService.Domain.Messages;
 
 namespace WebhookService.Infrastructure.Brokers;
 
@@ -22,6 +26,12 @@ internal abstract class EmqxApi(EmqxHttp http, BrokerOptions options)
     /// <exception cref="BrokerException">There is no usable answer.</exception>
     public abstract Task<BrokerCondition> ConditionAsync(CancellationToken cancellation);
 
+    /// <exception cref="BrokerException">There is no usable answer.</exception>
+    public abstract Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation);
+
+    /// <exception cref="BrokerException">There is no usable answer.</exception>
+    public abstract Task<bool> KickAsync(ClientId client, CancellationToken cancellation);
+
     /// <summary>How exactly <see cref="Time"/> is written.</summary>
     protected abstract TimeSpan Precision { get; }
 
@@ -35,6 +45,35 @@ internal abstract class EmqxApi(EmqxHttp http, BrokerOptions options)
     /// Brokers resolve "." and ".." in a path, escaped or not, and answer with another resource: such ids can only be looked up by query.
     /// </summary>
     protected static bool FitsInPath(ClientId client) => client.Value is not ("." or "..");
+
+    /// <summary>What both generations call the same. Text goes as text: 4.x before 4.4 publishes base64 as it stands.</summary>
+    /// <param name="encoding">How the member is called that says `base64`.</param>
+    protected static JsonObject Body(DownlinkOrder order, string encoding)
+    {
+        var isText = order.Payload.Kind is not PayloadKind.Binary;
+        var body = new JsonObject
+        {
+            ["topic"] = order.Topic,
+            ["payload"] = isText ? Encoding.UTF8.GetString(order.Payload.Bytes.Span) : Convert.ToBase64String(order.Payload.Bytes.Span),
+            ["qos"] = order.Qos,
+            ["retain"] = order.Retain,
+        };
+        if (!isText) body[encoding] = "base64";
+        if (PropertiesOf(order) is { Count: > 0 } properties) body["properties"] = properties;
+        return body;
+    }
+
+    private static JsonObject PropertiesOf(DownlinkOrder order)
+    {
+        var (given, properties) = (order.Properties ?? DownlinkProperties.None, new JsonObject());
+        if (order.Expiry is { } expiry) properties["message_expiry_interval"] = (long)expiry.TotalSeconds;
+        if (given.ContentType is { } contentType) properties["content_type"] = contentType;
+        if (given.ResponseTopic is { } responseTopic) properties["response_topic"] = responseTopic;
+        if (given.CorrelationData is { } correlationData) properties["correlation_data"] = correlationData;
+        if (given.UserProperties.Count > 0)
+            properties["user_properties"] = new JsonObject(given.UserProperties.Select(one => KeyValuePair.Create(one.Key, (JsonNode?)one.Value)));
+        return properties;
+    }
 
     protected ListedPage PageOf(EmqxAnswer answer)
     {

@@ -3,6 +3,8 @@ using System.Net;
 using System.Text.Json;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
+using WebhookService.Domain.Messages;
 
 namespace WebhookService.Infrastructure.Brokers;
 
@@ -38,6 +40,34 @@ internal sealed class EmqxApiV4(EmqxHttp http, BrokerOptions options, TimeProvid
     {
         using var answer = await AskAsync(NodesPath, cancellation);
         return Condition(answer, answer.Json.Member("data"), await LostAsync(cancellation));
+    }
+
+    /// <summary>
+    /// Always "0", whoever listens. `return` is in no manual: 4.4 answers the id then, and others pass it over. The client id is that under which 5.x
+    /// publishes, so that nobody takes us for a device.
+    /// </summary>
+    public override async Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation)
+    {
+        var body = Body(order, "encoding");
+        (body["clientid"], body["return"]) = ("http_api", "msgid");
+        using var answer = await Http.PostAsync("/api/v4/mqtt/publish", body, cancellation);
+        return answer.Status switch
+        {
+            HttpStatusCode.OK when answer.Json.Integer("code") is 0 => new(PublishResult.Taken, MessageId.TryParse(answer.Json.Member("data")?.Text("msgid"))),
+            HttpStatusCode.OK => throw answer.Unexpected($"was answered with an error{answer.Said}", answer.Json.Integer("code") is null ? BrokerFault.Unclear : BrokerFault.Refused),
+            >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}", BrokerFault.Refused),
+            _ => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}"),
+        };
+    }
+
+    /// <summary>4.x kicks whoever is named and says "0" of clients that it does not have, too: so it is asked first.</summary>
+    public override async Task<bool> KickAsync(ClientId client, CancellationToken cancellation)
+    {
+        if (await FindAsync(client, cancellation) is null) return false;
+        if (!FitsInPath(client)) throw new BrokerException($"EMQX 4.x cannot kick a client whose id is '{client}': it takes no such id in a path. Use emqx_ctl clients kick.") { Fault = BrokerFault.Refused };
+
+        using var answer = await Http.DeleteAsync($"{ClientsPath}/{Uri.EscapeDataString(client.Value)}", cancellation);
+        return answer.Json.Integer("code") is 0 ? true : throw answer.Unexpected($"was answered with an error{answer.Said}");
     }
 
     /// <summary>In the hour that a clock shows twice: the later moment, unless it is still to come.</summary>

@@ -1,8 +1,11 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
+using WebhookService.Domain.Messages;
 
 namespace WebhookService.Infrastructure.Brokers;
 
@@ -52,6 +55,36 @@ internal sealed class EmqxApiV5(EmqxHttp http, BrokerOptions options) : EmqxApi(
     {
         using var answer = await Http.GetAsync(NodesPath, cancellation);
         return Condition(answer, answer.Json, await LostAsync(cancellation));
+    }
+
+    public override async Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation)
+    {
+        using var answer = await Http.PostAsync("/api/v5/publish", Body(order, "payload_encoding"), cancellation);
+        return answer.Status switch
+        {
+            HttpStatusCode.OK => new(PublishResult.Taken, MessageId.TryParse(answer.Json.Text("id"))),
+            HttpStatusCode.Accepted => new(PublishResult.NoSubscriber), // 16, no_matching_subscribers; no id
+            >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}", BrokerFault.Refused),
+            _ => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}"),
+        };
+    }
+
+    public override async Task<bool> KickAsync(ClientId client, CancellationToken cancellation)
+    {
+        if (!FitsInPath(client))
+        {
+            if (await FindAsync(client, cancellation) is null) return false;
+            using var all = await Http.PostAsync($"{ClientsPath}/kickout/bulk", new JsonArray(client.Value), cancellation);
+            return all.Status is HttpStatusCode.NoContent ? true : throw all.Unexpected($"was answered {(int)all.Status}{all.Said}");
+        }
+
+        using var answer = await Http.DeleteAsync($"{ClientsPath}/{Uri.EscapeDataString(client.Value)}", cancellation);
+        return answer.Status switch
+        {
+            HttpStatusCode.NoContent => true,
+            HttpStatusCode.NotFound when answer.Says("CLIENTID_NOT_FOUND") => false,
+            _ => throw answer.Unexpected($"was answered {(int)answer.Status}{answer.Said}"),
+        };
     }
 
     protected override DateTimeOffset? Time(string text) =>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
 
 namespace WebhookService.Infrastructure.Brokers;
 
@@ -46,6 +47,21 @@ internal sealed class EmqxBroker : IBroker, IDisposable
     public Task<ListedClient?> FindAsync(ClientId client, CancellationToken cancellation) => AskAsync(api => api.FindAsync(client, cancellation), cancellation);
 
     public Task<BrokerCondition> ConditionAsync(CancellationToken cancellation) => AskAsync(api => api.ConditionAsync(cancellation), cancellation);
+
+    public async Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation)
+    {
+        try
+        {
+            known ??= await GenerationAsync(cancellation);
+        }
+        catch (BrokerException failed) when (failed.Fault is BrokerFault.Unclear)
+        {
+            throw new BrokerException(failed.Message, failed) { Fault = BrokerFault.NotReached }; // it was only asked how it wants to be told
+        }
+        return await AskAsync(api => api.PublishAsync(order, cancellation), cancellation);
+    }
+
+    public Task<bool> KickAsync(ClientId client, CancellationToken cancellation) => AskAsync(api => api.KickAsync(client, cancellation), cancellation);
 
     public void Dispose() => http.Dispose();
 

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Security.Authentication;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using WebhookService.Application.Brokers;
 
 namespace WebhookService.Infrastructure.Brokers;
@@ -47,18 +48,31 @@ internal sealed class EmqxHttp : IDisposable
     /// <param name="path">From <c>/api</c> on, already percent-encoded once.</param>
     /// <returns>What was answered, whatever its status; only 200 carries JSON.</returns>
     /// <exception cref="BrokerException">No whole answer came, the credentials are refused, or 200 came without JSON.</exception>
-    public async Task<EmqxAnswer> GetAsync(string path, CancellationToken cancellation, string query = "")
+    public Task<EmqxAnswer> GetAsync(string path, CancellationToken cancellation, string query = "") => SendAsync(HttpMethod.Get, path, query, body: null, cancellation);
+
+    /// <summary>Tells the broker to do something, once.</summary>
+    /// <inheritdoc cref="GetAsync"/>
+    public Task<EmqxAnswer> PostAsync(string path, JsonNode body, CancellationToken cancellation) =>
+        SendAsync(HttpMethod.Post, path, query: "", new WatchedContent(JsonSerializer.SerializeToUtf8Bytes(body)), cancellation);
+
+    /// <inheritdoc cref="PostAsync"/>
+    public Task<EmqxAnswer> DeleteAsync(string path, CancellationToken cancellation) => SendAsync(HttpMethod.Delete, path, query: "", body: null, cancellation);
+
+    public BrokerException Failure(string path, string what, string toDo, Exception? cause = null, BrokerFault fault = BrokerFault.Unclear, string method = "GET") =>
+        new($"Broker '{options.Name}': {method} {(path.Length > MaxShownPath ? path[..MaxShownPath] + "…" : path)} at {new Uri(options.Url).Authority} {what}. {toDo}.", cause) { Fault = fault };
+
+    private async Task<EmqxAnswer> SendAsync(HttpMethod method, string path, string query, WatchedContent? body, CancellationToken cancellation)
     {
-        var uri = new Uri(root + path + query);
+        using var request = new HttpRequestMessage(method, new Uri(root + path + query)) { Content = body };
         var started = time.GetUtcNow();
         try
         {
-            using var response = await client.GetAsync(uri, cancellation);
+            using var response = await client.SendAsync(request, cancellation);
             var bytes = await response.Content.ReadAsByteArrayAsync(cancellation);
             var middle = started + ((time.GetUtcNow() - started) / 2);
 
-            if (Refusal(response, bytes) is { } refusal) throw Failure(path, refusal.What, refusal.ToDo);
-            var answer = new EmqxAnswer(this, path, response.StatusCode, bytes);
+            if (Refusal(response, bytes) is { } refusal) throw Failure(path, refusal.What, refusal.ToDo, cause: null, BrokerFault.Credentials, method.Method);
+            var answer = new EmqxAnswer(this, method.Method, path, response.StatusCode, bytes);
             // The header's second has begun, but not when; half of it is the best guess.
             if (response.Headers.Date is { } date) answer.ClockOffset = date.AddSeconds(0.5) - middle;
             return answer;
@@ -66,21 +80,21 @@ internal sealed class EmqxHttp : IDisposable
         catch (OperationCanceledException timeout) when (!cancellation.IsCancellationRequested)
         {
             throw Failure(path, $"was not answered whole within {options.Timeout.TotalSeconds:0.#} s",
-                $"If the broker is well, raise {options.Path}:Timeout or lower {options.Path}:PageSize", timeout);
+                $"If the broker is well, raise {options.Path}:Timeout or lower {options.Path}:PageSize", timeout, Reached(body), method.Method);
         }
         catch (HttpRequestException failure)
         {
-            throw Failure(path, What(failure), ToDo(failure), failure);
+            throw Failure(path, What(failure), ToDo(failure), failure, Reached(body), method.Method);
         }
         catch (JsonException broken)
         {
             throw Failure(path, "was answered with half a JSON text, or none",
-                $"If this stays so, check that {options.Path}:Url is the address of EMQX's management API and look into the broker's log", broken);
+                $"If this stays so, check that {options.Path}:Url is the address of EMQX's management API and look into the broker's log", broken, method: method.Method);
         }
     }
 
-    public BrokerException Failure(string path, string what, string toDo, Exception? cause = null) =>
-        new($"Broker '{options.Name}': GET {(path.Length > MaxShownPath ? path[..MaxShownPath] + "…" : path)} at {new Uri(options.Url).Authority} {what}. {toDo}.", cause);
+    /// <summary>A request whose body never left this machine is none.</summary>
+    private static BrokerFault Reached(WatchedContent? body) => body is { HasBegun: false } ? BrokerFault.NotReached : BrokerFault.Unclear;
 
     public void Dispose() => client.Dispose();
 
@@ -92,7 +106,7 @@ internal sealed class EmqxHttp : IDisposable
             HttpStatusCode.Unauthorized => ($"was answered 401{EmqxAnswer.CodeOf(body)}: the broker does not accept the credentials",
                 $"Check {credentials}: whether they are right, enabled and not expired"),
             HttpStatusCode.Forbidden => ($"was answered 403{EmqxAnswer.CodeOf(body)}: the credentials do not allow this",
-                $"Check {credentials}: the key's role must be viewer or administrator"),
+                $"Check {credentials}: the key's role must be viewer or administrator to be asked, publisher or administrator to publish, and administrator to kick"),
             // EMQX 5 and 6 answer so where they cannot read the Authorization header.
             HttpStatusCode.InternalServerError when body.Length == 0 => ("was answered 500 without a word, as EMQX does when it cannot read the credentials",
                 $"Check {credentials}; if they are right, look into the broker's log"),
@@ -127,14 +141,15 @@ internal sealed class EmqxAnswer : IDisposable
     private const int MaxShownText = 200;
 
     private readonly EmqxHttp http;
+    private readonly string method;
     private readonly string path;
     private readonly byte[] body;
     private readonly JsonDocument? json;
 
     /// <exception cref="JsonException">The status is 200, the body no JSON.</exception>
-    public EmqxAnswer(EmqxHttp http, string path, HttpStatusCode status, byte[] body)
+    public EmqxAnswer(EmqxHttp http, string method, string path, HttpStatusCode status, byte[] body)
     {
-        (this.http, this.path, Status, this.body) = (http, path, status, body);
+        (this.http, this.method, this.path, Status, this.body) = (http, method, path, status, body);
         if (status is HttpStatusCode.OK) json = JsonDocument.Parse(body);
     }
 
@@ -151,18 +166,19 @@ internal sealed class EmqxAnswer : IDisposable
 
     public bool Says(string text) => Encoding.UTF8.GetString(body).Contains(text, StringComparison.Ordinal);
 
-    public BrokerException Unexpected(string what) => http.Failure(path, what, "If this stays so, look into the broker's log");
+    public BrokerException Unexpected(string what, BrokerFault fault = BrokerFault.Unclear) =>
+        http.Failure(path, what, "If this stays so, look into the broker's log", cause: null, fault, method);
 
     public void Dispose() => json?.Dispose();
 
-    /// <summary>What an error's body says, in parentheses: EMQX writes <c>{"code", "message"}</c>, or a plain word.</summary>
+    /// <summary>What an error's body says, in parentheses: EMQX writes <c>{"code", "message"}</c>, <c>{"reason_code", "message"}</c>, or a plain word.</summary>
     public static string CodeOf(byte[] body)
     {
         string text;
         try
         {
             using var error = JsonDocument.Parse(body);
-            text = $"{error.RootElement.Text("code")} {error.RootElement.Text("message")}";
+            text = $"{error.RootElement.Text("code") ?? error.RootElement.Text("reason_code")} {error.RootElement.Text("message")}";
         }
         catch (JsonException)
         {
@@ -170,5 +186,37 @@ internal sealed class EmqxAnswer : IDisposable
         }
         text = string.Concat(text.Select(character => char.IsControl(character) ? ' ' : character)).Trim();
         return text.Length == 0 ? "" : $" ({(text.Length > MaxShownText ? text[..MaxShownText] + "…" : text)})";
+    }
+}
+
+/// <summary>
+/// A JSON body that knows whether some of it may have left this machine. .NET's client sends a request again by itself only where none of its body has, so that
+/// nothing is done twice.
+/// </summary>
+internal sealed class WatchedContent : HttpContent
+{
+    private readonly byte[] json;
+
+    public WatchedContent(byte[] json)
+    {
+        this.json = json;
+        Headers.ContentType = new("application/json");
+    }
+
+    /// <summary>Whether some of it may have left.</summary>
+    public bool HasBegun { get; private set; }
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        HasBegun = true;
+        await stream.WriteAsync(json, cancellationToken);
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = json.Length;
+        return true;
     }
 }

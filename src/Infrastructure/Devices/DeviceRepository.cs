@@ -6,6 +6,7 @@ using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Sessions;
 
@@ -188,6 +189,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         var connection = work.Connection;
         var here = new { ClientNo = clientNo, Client = id.Value, Limit = limit };
         connection.Execute("DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
+        connection.Execute(MessageRetention.ForgetLatest, here);
         var removed = connection.Execute(
             "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
         // The journal leads to the deliveries that the client received.
@@ -208,6 +210,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM subscriptions WHERE client_no = @ClientNo;
             DELETE FROM deadlines WHERE client_no = @ClientNo;
             DELETE FROM dead_letters WHERE client = @Client;
+            DELETE FROM downlinks WHERE client_no = @ClientNo;
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;
             """, here);

@@ -64,7 +64,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
     }
 
     private static string Select(bool withPayload) => $"""
-        SELECT j.seq, e.name AS type, j.at, c.client_id, j.data, m.id AS message_id, t.topic, m.qos, m.retain, m.published_at, p.client_id AS publisher
+        SELECT j.seq, e.name AS type, j.at, c.client_id, j.data, j.message_no IS NOT NULL AND m.id IS NULL AS is_message_gone, m.id AS message_id, t.topic, m.qos, m.retain, m.published_at, p.client_id AS publisher
           {(withPayload ? ", m.payload" : "")}
         FROM journal j {JournalQueries.Joins}
         """;
@@ -76,6 +76,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
         public long At { get; init; }
         public string? ClientId { get; init; }
         public string? Data { get; init; }
+        public bool IsMessageGone { get; init; }
         public byte[]? MessageId { get; init; }
         public string? Topic { get; init; }
         public int Qos { get; init; }
@@ -97,6 +98,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
                 Client = client,
                 Happened = happened,
                 Unreadable = unreadable,
+                IsMessageGone = IsMessageGone,
                 Message = message is null ? null : new(message.Value.ToString(), new(Publisher!), Topic!, Qos, Retain, PublishedAt.ToTime(), Payload),
             };
         }

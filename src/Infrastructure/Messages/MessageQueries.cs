@@ -22,6 +22,7 @@ internal sealed class MessageQueries(Database database) :
     public Task<Page<MessageView>> Handle(ListMessages query, CancellationToken cancellationToken)
     {
         using var connection = database.OpenForReading();
+        using var snapshot = connection.BeginTransaction(deferred: true); // retention removes what was found but not yet read
         var scan = new MessageScan(connection, query, Cursor.Read<Place>(query.Page.Cursor));
         return Task.FromResult(Read(connection, query, scan, cancellationToken));
     }

@@ -35,10 +35,10 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         """;
 
     private const string SaveDelivery = """
-        INSERT INTO deliveries (message_no, client_no, delivered_at, acked_at, dropped_at, drop_reason, redelivered) VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO deliveries (message_no, client_no, delivered_at, acked_at, dropped_at, drop_reason, redelivered, qos) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (message_no, client_no) DO UPDATE SET
           delivered_at = excluded.delivered_at, acked_at = excluded.acked_at, dropped_at = excluded.dropped_at,
-          drop_reason = excluded.drop_reason, redelivered = excluded.redelivered
+          drop_reason = excluded.drop_reason, redelivered = excluded.redelivered, qos = excluded.qos
         """;
 
     private readonly UnitOfWork work;
@@ -98,6 +98,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>The message was deleted in this transaction, and nothing of it was left to write.</summary>
+    public void Drop(MessageId id) => known.Remove(id);
+
     public void Flush()
     {
         foreach (var entry in changed)
@@ -108,7 +111,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
                 if (entry.Deliveries.GetValueOrDefault(delivery.Receiver) == delivery) continue;
                 saveDelivery.Value
                     .Add(entry.Number).Add(clients.NumberOf(delivery.Receiver.Value)).Add(delivery.DeliveredAt.ToMs()).Add(delivery.AckedAt.ToMs())
-                    .Add(delivery.DroppedAt.ToMs()).Add(delivery.DropReason).Add(delivery.Redelivered)
+                    .Add(delivery.DroppedAt.ToMs()).Add(delivery.DropReason).Add(delivery.Redelivered).Add((long?)delivery.Qos)
                     .Run();
                 entry.Deliveries[delivery.Receiver] = delivery;
             }
@@ -213,6 +216,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         public long? DroppedAt { get; init; }
         public string? DropReason { get; init; }
         public bool Redelivered { get; init; }
+        public long? Qos { get; init; }
 
         public Delivery ToDelivery(ClientId receiver) => new(receiver)
         {
@@ -221,6 +225,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
             DroppedAt = DroppedAt.ToTime(),
             DropReason = DropReason,
             Redelivered = Redelivered,
+            Qos = (int?)Qos,
         };
     }
 }

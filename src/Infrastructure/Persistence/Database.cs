@@ -64,12 +64,15 @@ internal sealed class Database
         }
     }
 
-    /// <summary>The connection that writes. synchronous=FULL: a commit is on disk before it is answered.</summary>
+    /// <summary>
+    /// The connection that writes. synchronous=FULL: a commit is on disk before it is answered. auto_vacuum=INCREMENTAL, which only a new file
+    /// takes: what retention frees can be given back to the disk.
+    /// </summary>
     public SqliteConnection OpenForWriting()
     {
         var connection = new SqliteConnection(writing);
         connection.Open();
-        connection.Execute($"PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;");
+        connection.Execute($"PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;");
         return connection;
     }
 

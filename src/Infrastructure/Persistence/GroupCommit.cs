@@ -54,6 +54,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     private readonly ILogger<Writer> logger;
     private readonly Channel<Pending> queue;
     private readonly Thread thread;
+    private long written;
 
     public Writer(UnitOfWork work, IOptions<QueueOptions> options, ServiceMetrics metrics, ILogger<Writer> logger)
     {
@@ -62,6 +63,9 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         thread = new Thread(Run) { Name = "writer", IsBackground = true };
         metrics.Watch("store.queue.depth", "{command}", "Commands that wait for the writer.", () => QueueDepth);
     }
+
+    /// <summary>Commands that were written since the start.</summary>
+    public long Written => Volatile.Read(ref written);
 
     public int QueueDepth => queue.Reader.Count;
 
@@ -140,6 +144,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             return;
         }
         metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+        Volatile.Write(ref written, written + batch.Count);
         foreach (var pending in batch) pending.Answer();
     }
 

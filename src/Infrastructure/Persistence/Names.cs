@@ -27,6 +27,9 @@ internal abstract class Names : IUnitOfWorkPart
         return stored;
     }
 
+    /// <summary>The name's row was deleted in this transaction.</summary>
+    public void Drop(string name) => known.Remove(name);
+
     public void Flush() { } // names are written as they come
 
     public void Forget() => known.Clear();
@@ -51,7 +54,7 @@ internal sealed class ClientNames(UnitOfWork work) : Names(
     "INSERT INTO clients (client_id) VALUES (?) RETURNING client_no",
     capacity: 32_768);
 
-/// <summary>Every topic that was ever published to.</summary>
+/// <summary>Every topic of a message that is kept.</summary>
 internal sealed class TopicNames(UnitOfWork work) : Names(
     work,
     "SELECT topic_no FROM topics WHERE topic = ?",

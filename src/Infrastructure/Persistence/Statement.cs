@@ -64,6 +64,15 @@ internal sealed class Statement : IDisposable
         return number;
     }
 
+    /// <summary>Runs it to the end and gives the first column of its first row; null if there is none.</summary>
+    public string? Text()
+    {
+        if (!Step()) return null;
+        var text = raw.sqlite3_column_text(handle, 0).utf8_to_string();
+        Run();
+        return text;
+    }
+
     public void Dispose() => handle.Dispose();
 
     private bool Step()

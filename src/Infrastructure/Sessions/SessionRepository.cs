@@ -107,6 +107,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Some of the client's rows were deleted in this transaction, and nothing of it was left to write.</summary>
+    public void Drop(ClientId client) => known.Remove(client);
+
     public void Flush()
     {
         foreach (var entry in changed)

@@ -2,7 +2,9 @@ using Dapper;
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Stats;
+using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Retention;
 
 namespace WebhookService.Infrastructure.Stats;
 
@@ -10,7 +12,7 @@ namespace WebhookService.Infrastructure.Stats;
 /// Counts. count(*) without a condition counts pages of the smallest index, which is quick; the rest counts the smaller share in a covering
 /// or partial index. A million devices cost tens of milliseconds.
 /// </summary>
-internal sealed class StatsQueries(Database database, IIngestGauge ingest, ConsumerDesk desk, ServiceMetrics metrics, TimeProvider time) : IQueryHandler<GetStats, StatsView>
+internal sealed class StatsQueries(Database database, IIngestGauge ingest, ConsumerDesk desk, ServiceMetrics metrics, RetentionReport retention, TimeProvider time) : IQueryHandler<GetStats, StatsView>
 {
     private static readonly TimeSpan RateWindow = TimeSpan.FromMinutes(1);
 
@@ -24,8 +26,9 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Consu
                (SELECT count(*) FROM sessions INDEXED BY sessions_open WHERE end_at IS NULL) AS open,
                (SELECT count(*) FROM subscriptions) AS subscriptions,
                (SELECT count(*) FROM subscriptions INDEXED BY subscriptions_end WHERE ends_at <= @now) AS ended,
-               (SELECT min(message_no) FROM messages) AS first_message,
                (SELECT max(message_no) FROM messages) AS last_message,
+               (SELECT min(message_no) FROM messages WHERE message_no > {MessageRetention.Edge}) AS first_message,
+               {MessageRetention.Latest} AS latest_messages,
                (SELECT count(*) FROM messages INDEXED BY messages_time WHERE published_at > @minute AND published_at <= @now) AS recent,
                ({Journal.Journal.ReadHead}) AS head,
                (SELECT min(seq) FROM journal) AS oldest,
@@ -42,15 +45,16 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Consu
             new DeviceStats(row.Devices, row.Devices - row.Offline - row.Unknown, row.Offline, row.Unknown, row.Inferred, row.Stale, row.Flapping),
             new SessionStats(row.Open),
             new SubscriptionStats(row.Subscriptions - row.Ended),
-            new MessageStats(row.LastMessage - row.FirstMessage + 1 ?? 0, Math.Round(row.Recent / RateWindow.TotalSeconds, 2)),
+            new MessageStats((row.LastMessage - row.FirstMessage + 1 ?? 0) + row.LatestMessages, Math.Round(row.Recent / RateWindow.TotalSeconds, 2)),
             new JournalStats(row.Head, row.Oldest),
             new QuarantineStats(row.Quarantine),
             new IngestStats(ingest.QueueDepth, ingest.QueueCapacity),
-            new StorageStats(SizeOf(database.Path) + SizeOf(database.Path + "-wal")),
+            new StorageStats(SizeOf(database.Path) + SizeOf(database.Path + "-wal"), DatabaseSize.Of(connection).Used),
             new CorrectionStats(metrics.Corrections.Online, metrics.Corrections.Offline))
         {
             At = now,
             Consumers = new(desk.All.Select(engine => engine.Lag).DefaultIfEmpty().Max(), row.WithDeadLetters),
+            Retention = [.. retention.Kinds.Select(kind => new RetentionStats(kind.Kind, kind.Removed, kind.OldestAt))],
         });
     }
 
@@ -69,6 +73,7 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Consu
         public long Ended { get; init; }
         public long? FirstMessage { get; init; }
         public long? LastMessage { get; init; }
+        public long LatestMessages { get; init; }
         public long Recent { get; init; }
         public long Head { get; init; }
         public long? Oldest { get; init; }

@@ -134,8 +134,8 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
 
         await visit.GoToAsync("#/handlers");
         var rows = visit.Page.GetByRole(AriaRole.Table, new() { Name = "Handlers" }).Locator("tbody tr");
-        await Expect(rows.Filter(new() { HasText = "scripted" })).ToContainTextAsync("the <b>door</b> is shut");
-        await Expect(rows.Filter(new() { HasText = "scripted" })).ToContainTextAsync("running");
+        await Expect(rows.Filter(new() { HasText = "ReportReceived" })).ToContainTextAsync("the <b>door</b> is shut");
+        await Expect(rows.Filter(new() { HasText = "ReportReceived" })).ToContainTextAsync("running");
         await Expect(rows.Filter(new() { HasText = "warn-on-unclean-farewell" })).ToContainTextAsync("off");
 
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "scripted", Exact = true }).ClickAsync();
@@ -419,6 +419,35 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
             await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
             await Expect(visit.Page.GetByLabel("Tags")).ToHaveCountAsync(0);
         }
+    }
+
+    [BrowserFact]
+    public async Task A_message_is_sent_and_followed_and_a_device_disconnected_after_a_second_press()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        emqx.Connect("pump-1");
+        await using var own = await ApiHost.StartAsync(emqx.Settings());
+        await SendAsync(own, Connected("pump-1"));
+        await using var visit = await chromium.VisitAsync(own);
+        await visit.SignInAsync(ApiHost.ManageToken);
+        await visit.GoToAsync("#/devices/pump-1");
+
+        await visit.Page.GetByText("Send a message").ClickAsync();
+        await visit.Page.GetByLabel("Payload").FillAsync("light on");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Send" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("'topic' is missing");
+        await visit.Page.GetByLabel("Topic").FillAsync("cmd/{clientId}");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Send" }).ClickAsync();
+        await Expect(visit.Page.GetByText("The broker was told: sent.")).ToBeVisibleAsync();
+        await own.PostAsync(emqx.Published[0].Report("acked", "pump-1"));
+        var line = visit.Page.Locator("tr", new() { HasText = "cmd/pump-1" });
+        await Expect(line).ToContainTextAsync("acked");
+        await Expect(line).ToContainTextAsync("light on");
+
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Disconnect" }).ClickAsync();
+        Assert.Empty(emqx.Kicked);
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Disconnect it" }).ClickAsync();
+        await AHandlerHost.UntilAsync(() => emqx.Kicked.Count == 1);
     }
 
     [BrowserFact]

@@ -31,13 +31,14 @@ public sealed class KillPointTests : IDisposable
         await DieAsync("out-of-order", 1);
         await DieAsync("before-dead-letter", 1);
         await DieAsync("after-dead-letter", 1);
-        var replayed = await DieAsync("during-replay", 20, async service =>
+        var (replayed, before) = await DieAsync("during-replay", 20, async service =>
         {
             using var manage = service.ClientWith(ApiHost.ManageToken);
             await AHandlerHost.UntilAsync(async () => (long)(await GetAsync(manage, Handler))["handled"]! > 0);
             var position = (long)(await GetAsync(manage, Handler))["position"]!;
+            var before = (await File.ReadAllLinesAsync(Path.Combine(folder.FullName, "witness.txt"))).Length;
             _ = manage.PostAsJsonAsync($"{Handler}/replay", new { from = "1" }).ContinueWith(answer => answer.Exception, TaskScheduler.Default); // it dies meanwhile
-            return position;
+            return (position, before);
         });
 
         using var last = await StartAsync();
@@ -59,9 +60,10 @@ public sealed class KillPointTests : IDisposable
         // Each client's in order, the first time and in the replay.
         foreach (var pass in handled.GroupBy(one => (one.Topic.Split('/')[1], one.IsReplay)))
             Assert.Equal(pass.Select(one => Number(one.Topic)).Distinct().Order(), pass.Select(one => Number(one.Topic)).Distinct());
-        // The replay went on after its death, to its end.
+        // The replay went on after its death, to its end; what was parked then came again too, by itself.
         Assert.InRange(replayed, 50, long.MaxValue);
-        Assert.Empty(journal.Keys.Where(key => key <= replayed).Except(handled.Where(one => one.IsReplay).Select(one => one.Key)).Except(dead));
+        Assert.Empty(journal.Keys.Where(key => key <= replayed).Except(handled.Skip(before).Select(one => one.Key)).Except(dead));
+        Assert.Contains(handled, one => one.IsReplay);
         Assert.NotEqual(handled.Count, handled.DistinctBy(one => (one.Key, one.IsReplay)).Count()); // some came twice, or nothing of this was put to the test
     }
 

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
+using MediatR;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using WebhookService.Application.BusinessHandlers;
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Downlinks;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 
@@ -62,6 +64,24 @@ public sealed class OpenTicket(IConfiguration configuration) : IBusinessHandler<
         using var answer = await Http.SendAsync(request, cancellation);
         if (answer.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.UnprocessableEntity) throw new GiveUpException($"The tickets refused it: {(int)answer.StatusCode}");
         answer.EnsureSuccessStatusCode(); // anything else: try again later
+    }
+}
+// end
+
+// example 4
+/// <summary>Tells each pump that comes online to switch its light on.</summary>
+[Handler(IsOff = true, Clients = "pump-*")]
+public sealed class LightPump(IMediator mediator) : IBusinessHandler<DeviceWentOnline>
+{
+    public async Task HandleAsync(DeviceWentOnline happened, HandlingContext context, CancellationToken cancellation)
+    {
+        if (context.IsReplay) return;
+        var command = PublishToDevice.Json(happened.Subject, new { Light = "on" }) with
+        {
+            Topic = "pumps/{clientId}/commands",
+            Key = $"light-pump-{context.Key}", // the same at each try: what may have been sent is not sent again
+        };
+        await mediator.Send(command, cancellation); // throws where it surely was not sent: try again later
     }
 }
 // end

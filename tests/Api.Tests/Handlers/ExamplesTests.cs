@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Handlers;
 
@@ -62,6 +63,25 @@ public sealed class ExamplesTests
     }
 
     [Fact]
+    public async Task A_pump_is_told_once_though_the_broker_was_away_at_first()
+    {
+        await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
+        emqx.Connect("pump-1");
+        var settings = emqx.Settings();
+        settings["Handlers:light-pump:FirstDelay"] = "00:00:00.020";
+        emqx.Once("/publish", FakeAnswer.Status(401));
+        await using var api = await AHandlerHost.StartAsync(new(), ["light-pump"], settings);
+
+        await api.PostAsync("""{"event":"client.connected","clientid":"pump-1","node":"emqx@127.0.0.1","peername":"1.2.3.4:6","connected_at":1767225600000}""");
+
+        await AHandlerHost.UntilAsync(async () =>
+            (await api.Read.GetStringAsync("/api/v1/devices/pump-1/downlinks?status=sent")).Contains("pumps/pump-1/commands", StringComparison.Ordinal));
+        var message = Assert.Single(emqx.Published);
+        Assert.Equal("""{"light":"on"}""", System.Text.Encoding.UTF8.GetString(message.Payload));
+        Assert.Equal(2, emqx.Requests.Count(request => request.Path.EndsWith("/publish", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void The_page_shows_the_code_that_is_tested()
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);
@@ -69,7 +89,7 @@ public sealed class ExamplesTests
         var code = File.ReadAllText(Path.Combine(root.FullName, "tests/Api.Tests/Handlers/Examples.cs"));
         var page = File.ReadAllText(Path.Combine(root.FullName, "docs/handlers.md"));
 
-        for (var n = 1; n <= 3; n++)
+        for (var n = 1; n <= 4; n++)
         {
             var begin = code.IndexOf($"// example {n}\n", StringComparison.Ordinal) + $"// example {n}\n".Length;
             var example = code[begin..code.IndexOf("// end", begin, StringComparison.Ordinal)].Replace("[Handler(IsOff = true)]\n", "", StringComparison.Ordinal).Replace("IsOff = true, ", "", StringComparison.Ordinal);

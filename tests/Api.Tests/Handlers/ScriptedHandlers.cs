@@ -46,3 +46,14 @@ public sealed class Everything(Script script) : IBusinessHandler<IDomainEvent>
         return Task.CompletedTask;
     }
 }
+
+[Topic("alarm/#")]
+[Handler(IsOff = true)]
+public sealed class ScriptedMessages(Script script) : IMessageHandler<string>
+{
+    public Task HandleAsync(string payload, HandlingContext context, CancellationToken cancellation)
+    {
+        script.Calls.Enqueue((payload, context));
+        return Task.CompletedTask;
+    }
+}

@@ -15,6 +15,8 @@ public sealed class StartMistakes : IDisposable
     [InlineData("--Ingest:MaxBodyBytes=7", "MaxBodyBytes", "1024")]
     [InlineData("--Ingest:DefaultSource=nobody", "Ingest:DefaultSource", "'nobody'")]
     [InlineData("--Ingest:Queue:Hold=soon", "Ingest:Queue:Hold", "'soon'")]
+    [InlineData("--Retention:Messages:MaxAge=00:00:00.5", "Retention:Messages:MaxAge", "at least 00:00:01")]
+    [InlineData("--Retention:Journal:MaxAge=month", "Retention:Journal:MaxAge", "'month'")]
     [InlineData("--Brokers:0:Url=http://emqx:18083", "Brokers:0 has no credentials", "ApiKey and ApiSecret")]
     [InlineData("--Brokers:0:Timeout=soon", "Brokers:0:Timeout", "'soon'")]
     [InlineData("--Security:CredentialsFile=/proc/credentials.json", "Security:CredentialsFile", "cannot be written")]

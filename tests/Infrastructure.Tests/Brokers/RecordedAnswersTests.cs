@@ -1,6 +1,8 @@
 using System.IO.Compression;
 using System.Text.Json;
 using WebhookService.Application.Brokers;
+using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
 using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Brokers;
@@ -126,6 +128,84 @@ public sealed class RecordedAnswersTests
 
         Assert.Equal((version, TimeSpan.FromSeconds(30.5)), (condition.Version, condition.ClockOffset));
         Assert.Equal(new BrokerNodeCondition(node, Running: true, version, Connections: 35), Assert.Single(condition.Nodes));
+    }
+
+    public static TheoryData<string, string, PublishResult?> Publishes() => new()
+    {
+        { "v4", "one subscriber", PublishResult.Taken },
+        { "v4", "undocumented return=...", PublishResult.Taken },
+        { "v4", "no subscriber", PublishResult.Taken }, // it never says
+        { "v4", "invalid base64", null },
+        { "v4", "wildcard topic", null },
+        { "v4", "v5 properties", PublishResult.Taken },
+        { "v4", "subscriber offline, persistent", PublishResult.Taken },
+        { "v58", "one subscriber", PublishResult.Taken },
+        { "v58", "no subscriber", PublishResult.NoSubscriber },
+        { "v58", "no subscriber, retained", PublishResult.NoSubscriber },
+        { "v58", "base64", PublishResult.Taken },
+        { "v58", "Chinese", PublishResult.Taken },
+        { "v58", "invalid base64", null },
+        { "v58", "wildcard topic", null },
+        { "v58", "unknown property", null },
+        { "v58", "v5 properties", PublishResult.Taken },
+        { "v58", "subscriber offline, persistent", PublishResult.Taken },
+        { "v58", "$SYS topic", PublishResult.NoSubscriber },
+    };
+
+    /// <summary>Null stands for a refusal.</summary>
+    [Theory]
+    [MemberData(nameof(Publishes))]
+    public async Task What_the_broker_said_of_a_publish_is_understood(string recording, string note, PublishResult? result)
+    {
+        var exchange = Control(recording, note);
+        await using var emqx = await ReplayControlAsync(recording, exchange);
+        using var broker = ABroker.Of(emqx, options => options.Version = recording == "v4" ? "4" : "5");
+        var order = new DownlinkOrder(new ClientId("plain-00"), "cmd/plain-00/x", "x"u8.ToArray(), 1, false, null, TimeSpan.FromSeconds(60));
+
+        if (result is null)
+        {
+            var refused = await Assert.ThrowsAsync<BrokerException>(() => broker.PublishAsync(order, default));
+            Assert.Equal(BrokerFault.Refused, refused.Fault);
+            var said = JsonElement.Parse(exchange.GetProperty("body").GetString()!).GetProperty("message").GetString()!;
+            Assert.Contains(said[..Math.Min(said.Length, 30)], refused.Message, StringComparison.Ordinal);
+            return;
+        }
+        var answer = await broker.PublishAsync(order, default);
+        var body = exchange.GetProperty("body").GetString()!;
+        Assert.Equal(result, answer.Result);
+        Assert.Equal(body.Contains("000660D1", StringComparison.Ordinal), answer.Message is not null && body.Contains(answer.Message.Value.ToString(), StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("v4", "connected", true)] // 4.x says the same of an absent one: it is asked before, and lists it
+    [InlineData("v58", "connected", true)]
+    [InlineData("v58", "again", false)]
+    [InlineData("v58", "absent", false)]
+    [InlineData("v58", "odd id", true)]
+    [InlineData("v58", "offline session", true)]
+    public async Task What_the_broker_said_of_a_kick_is_understood(string recording, string note, bool kicked)
+    {
+        var exchange = Control(recording, note);
+        var id = Uri.UnescapeDataString(exchange.GetProperty("target").GetString()!.Split('/')[^1]);
+        await using var emqx = await ReplayControlAsync(recording, exchange);
+        emqx.Connect(id);
+        using var broker = ABroker.Of(emqx, options => options.Version = recording == "v4" ? "4" : "5");
+
+        Assert.Equal(kicked, await broker.KickAsync(new ClientId(id), default));
+        Assert.Contains(emqx.Requests, request => request.Method == "DELETE" && request.Path == exchange.GetProperty("target").GetString());
+    }
+
+    private static JsonElement Control(string recording, string note) =>
+        Lines($"{recording}.control").First(line => line.GetProperty("note").ValueEquals(note) && line.GetProperty("method").GetString() is not "GET");
+
+    /// <summary>Answers what was recorded to anything but a question.</summary>
+    private static async Task<FakeEmqx> ReplayControlAsync(string recording, JsonElement exchange)
+    {
+        var emqx = await FakeEmqx.StartAsync(recording == "v4" ? FakeEmqx.V4 : FakeEmqx.V5);
+        emqx.Asked = request => request.Method is "GET" ? null
+            : request.Path.Contains("publish", StringComparison.Ordinal) && request.Path != exchange.GetProperty("target").GetString() ? FakeAnswer.Status(404)
+            : FakeAnswer.Status(exchange.GetProperty("status").GetInt32(), exchange.GetProperty("body").GetString()!, exchange.GetProperty("content_type").GetString()!);
+        return emqx;
     }
 
     private static IEnumerable<ListedClient> Sorted(IEnumerable<ListedClient> clients) => clients.OrderBy(client => client.Id.Value, StringComparer.Ordinal);

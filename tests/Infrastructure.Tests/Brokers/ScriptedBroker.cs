@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using WebhookService.Application.Brokers;
 using WebhookService.Domain;
+using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Sessions;
 
 namespace WebhookService.Infrastructure.Tests.Brokers;
@@ -82,6 +83,25 @@ internal sealed class ScriptedBroker(string name = "emqx", string nodes = "n") :
         Refuse();
         BeforeCondition();
         return Task.FromResult(new BrokerCondition("5.8.9", [.. Running.Select(node => new BrokerNodeCondition(node, true, "5.8.9", null))], ClockOffset, Lost));
+    }
+
+    /// <summary>What was published, in order.</summary>
+    public ConcurrentQueue<DownlinkOrder> Published { get; } = new();
+
+    /// <summary>What it answers to a publish.</summary>
+    public Func<DownlinkOrder, Task<PublishAnswer>> Takes { get; set; } = _ => Task.FromResult(new PublishAnswer(PublishResult.Taken));
+
+    public Task<PublishAnswer> PublishAsync(DownlinkOrder order, CancellationToken cancellation)
+    {
+        Refuse();
+        Published.Enqueue(order);
+        return Takes(order);
+    }
+
+    public Task<bool> KickAsync(ClientId client, CancellationToken cancellation)
+    {
+        Refuse();
+        return Task.FromResult(clients.TryRemove(client.Value, out _));
     }
 
     private void Refuse()

@@ -2,6 +2,7 @@ import { ask, devicePath, get, isDots } from '../lib/api.js';
 import { h, reconcile, say, show } from '../lib/dom.js';
 import { ago, capital, duration, moment, none, number, percent, plural, since, words } from '../lib/format.js';
 import { activity, connectivity, empty, fact, glimpse, journalEntry, payload, problem, sure, table, timeline } from '../lib/parts.js';
+import { downlinkList, kicker, sender } from './downlink.js';
 import { messageTable, messageLine } from './messages.js';
 
 const EVIDENCE = {
@@ -22,7 +23,8 @@ export function view(root, { argument: clientId, signal, heading, every }) {
   const standing = h('div', { class: 'standing' });
   const described = h('div', { class: 'tags' });
   const change = h('button', { type: 'button', hidden: true, on: { click: editing } }, 'Edit name and tags');
-  const head = h('div', { class: 'device-head' }, h('div', null, standing, described), change);
+  const kicked = h('div');
+  const head = h('div', { class: 'device-head' }, h('div', null, standing, described), h('div', { class: 'actions' }, change, reached ? kicker(clientId, signal, kicked) : null));
   const presence = h('section', { class: 'panel' });
   const moves = h('section', { class: 'panel' });
   const session = h('section', { class: 'panel' });
@@ -35,12 +37,15 @@ export function view(root, { argument: clientId, signal, heading, every }) {
     section('Latest state by topic', 'Nothing published yet: the newest payload of each topic will stand here.',
       latest(), () => devicePath(clientId, '/state'), 5000),
     section('Messages', 'No message from this device is kept.', messageList(), () => devicePath(clientId, '/messages'), 5000),
+    section('Messages to it', 'Nothing was sent to it from here.', downlinkList(), () => devicePath(clientId, '/downlinks'), 3000),
     section('Sessions', 'No session is known.', ledger(), () => devicePath(clientId, '/sessions'), 10000),
     section('Subscriptions', 'It subscribes to nothing now.', subscriptions(), () => devicePath(clientId, '/subscriptions'), 10000),
     section('Journal', 'Nothing happened yet.', journal(), () => devicePath(clientId, '/events'), 5000),
   ];
 
-  show(root, h('div', { class: 'stack' }, head, edit, h('div', { class: 'columns three' }, presence, moves, session), strip,
+  sections[2].element.append(sender(clientId, signal));
+
+  show(root, h('div', { class: 'stack' }, head, kicked, edit, h('div', { class: 'columns three' }, presence, moves, session), strip,
     reached ? sections.map(one => one.element)
       : h('p', { class: 'note' }, 'Browsers cannot ask for a client id of dots alone by path: its messages and sessions are in the fleet-wide lists.')));
 
