@@ -68,13 +68,15 @@ internal sealed class ServiceProcess : IDisposable
     /// <summary>The real service on a database file, as it comes: full durability, default settings.</summary>
     /// <param name="settings">Other than the default ones.</param>
     public static Task<ServiceProcess> StartServiceAsync(string database, CancellationToken cancellation, params (string Name, string Value)[] settings) => StartAsync(
-        "WebhookService.Api.dll", [], "/health/ready", cancellation,
-        [
-            ("Storage__ConnectionString", $"Data Source={database}"),
-            ("Security__Tokens__0__Token", Token), ("Security__Tokens__0__Name", "bench"),
-            ("Security__Tokens__0__Scopes__0", "ingest"), ("Security__Tokens__0__Scopes__1", "manage"),
-            .. settings,
-        ]);
+        "WebhookService.Api.dll", [], "/health/ready", cancellation, [.. Settings(database), .. settings]);
+
+    /// <summary>The environment that a service needs: where its data are, and the token.</summary>
+    public static (string Name, string Value)[] Settings(string database) =>
+    [
+        ("Storage__ConnectionString", $"Data Source={database}"),
+        ("Security__Tokens__0__Token", Token), ("Security__Tokens__0__Name", "bench"),
+        ("Security__Tokens__0__Scopes__0", "ingest"), ("Security__Tokens__0__Scopes__1", "manage"),
+    ];
 
     /// <summary>Starts a program that lies beside this one and waits until it answers <paramref name="readyPath"/> with 200.</summary>
     public static async Task<ServiceProcess> StartAsync(

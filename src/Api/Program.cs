@@ -9,6 +9,7 @@ using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
 using WebhookService.Application;
 using WebhookService.Infrastructure;
+using WebhookService.Infrastructure.Plugins;
 
 namespace WebhookService.Api;
 
@@ -55,6 +56,7 @@ public partial class Program
         builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddDevices();
         builder.Services.AddEvents(builder.Configuration);
+        builder.Services.AddPlugins(builder.Configuration, builder.Environment.ContentRootPath);
         builder.Services.AddControllers();
         builder.Services.HushHost();
         configure?.Invoke(builder);

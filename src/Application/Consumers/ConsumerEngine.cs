@@ -418,21 +418,7 @@ public sealed class ConsumerEngine
         : null;
 
     /// <summary>Writes down how far it came, however long the writer is busy.</summary>
-    private async Task SaveAsync(CancellationToken cancellation)
-    {
-        while (true)
-        {
-            try
-            {
-                await WriteAsync();
-                return;
-            }
-            catch (OverloadedException overloaded)
-            {
-                await Task.Delay(overloaded.RetryAfter, time, cancellation);
-            }
-        }
-    }
+    private Task SaveAsync(CancellationToken cancellation) => Overload.WaitOutAsync(WriteAsync, time, cancellation);
 
     private async Task WriteAsync()
     {

@@ -23,7 +23,7 @@ internal sealed class JournalQueries(Database database, ClientEvents clientEvent
         p.client_id AS publisher
         """;
 
-    private const string Joins = """
+    internal const string Joins = """
         CROSS JOIN event_types e ON e.type_no = j.type_no
         LEFT JOIN clients c ON c.client_no = j.client_no
         LEFT JOIN messages m ON m.message_no = j.message_no

@@ -82,12 +82,7 @@ internal sealed class JournalReader(Database database, JournalBell bell) : IJour
     private static string Select(bool withPayload) => $"""
         SELECT j.seq, e.name AS type, j.at, c.client_id, j.data, j.message_no IS NOT NULL AND m.id IS NULL AS is_message_gone, m.id AS message_id, t.topic, m.qos, m.retain, m.published_at, p.client_id AS publisher
           {(withPayload ? ", m.payload" : "")}
-        FROM journal j
-        CROSS JOIN event_types e ON e.type_no = j.type_no
-        LEFT JOIN clients c ON c.client_no = j.client_no
-        LEFT JOIN messages m ON m.message_no = j.message_no
-        LEFT JOIN topics t ON t.topic_no = m.topic_no
-        LEFT JOIN clients p ON p.client_no = m.client_no
+        FROM journal j {JournalQueries.Joins}
         """;
 
     private sealed class Row

@@ -16,7 +16,7 @@ public sealed class HandlerFinderTests
         var finder = new HandlerFinder(
             [new HandlerAssembly(typeof(HandlerFinderTests).Assembly)], [], Substitute.For<IServiceProvider>(), new ConfigurationBuilder().Build());
 
-        var mistakes = Assert.Throws<OptionsValidationException>(() => finder.Find()).Failures.ToList();
+        var mistakes = Assert.Throws<OptionsValidationException>(() => finder.All).Failures.ToList();
 
         Assert.Equal(2, mistakes.Count);
         Assert.Contains(mistakes, mistake => mistake.StartsWith("The handler 'twin'", StringComparison.Ordinal) && mistake.EndsWith("has the same name. Give one of them another with [Handler(Name = \"…\")].", StringComparison.Ordinal));
@@ -29,17 +29,18 @@ public sealed class HandlerFinderTests
         var source = Substitute.For<IConsumerSource>();
         source.Plans().Returns([Plan("notice-rule-a"), Plan("notice-rule-b"), Plan("notice-rule-b")]);
         var settings = new Dictionary<string, string?> { ["Handlers:notice-rule-a:Attempts"] = "3", ["Handlers:notice-rule-c:Attempts"] = "3" };
-        var finder = new HandlerFinder([], [source], Substitute.For<IServiceProvider>(), new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
 
-        var mistakes = Assert.Throws<OptionsValidationException>(() => finder.Find()).Failures.ToList();
+        var mistakes = Assert.Throws<OptionsValidationException>(() => Finder().All).Failures.ToList();
         Assert.StartsWith("The handler 'notice-rule-b' cannot run: ", Assert.Single(mistakes), StringComparison.Ordinal);
 
         source.Plans().Returns([Plan("notice-rule-a"), Plan("notice-rule-b")]);
-        Assert.StartsWith("Handlers:notice-rule-c is for no handler. There are: notice-rule-a, notice-rule-b.", Assert.Single(Assert.Throws<OptionsValidationException>(() => finder.Find()).Failures), StringComparison.Ordinal);
+        Assert.StartsWith("Handlers:notice-rule-c is for no handler. There are: notice-rule-a, notice-rule-b.", Assert.Single(Assert.Throws<OptionsValidationException>(() => Finder().All).Failures), StringComparison.Ordinal);
 
         source.Plans().Returns([Plan("notice-rule-a"), Plan("notice-rule-c")]);
-        Assert.Equal([3, 3], finder.Find().Consumers.Select(consumer => consumer.Options.Attempts));
-        Assert.All(finder.Find().Consumers, consumer => Assert.Equal(TimeSpan.FromMinutes(7), consumer.Options.LongestDelay));
+        Assert.Equal([3, 3], Finder().All.Select(one => one.Consumer!.Options.Attempts));
+        Assert.All(Finder().All, one => Assert.Equal(TimeSpan.FromMinutes(7), one.Consumer!.Options.LongestDelay));
+
+        HandlerFinder Finder() => new([], [source], Substitute.For<IServiceProvider>(), new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
 
         static ConsumerPlan Plan(string name) => new(name, new ConsumerOptions { LongestDelay = TimeSpan.FromMinutes(7) }, options =>
         {
@@ -48,6 +49,18 @@ public sealed class HandlerFinderTests
             consumer.Options.Returns(options);
             return consumer;
         });
+    }
+
+    [Fact]
+    public void A_handler_of_a_plug_in_whose_constructor_fails_is_named_with_the_file_and_how_to_start_without_it()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Handlers:fragile:Enabled", (string?)"true")]).Build();
+        var finder = new HandlerFinder([new HandlerAssembly(typeof(HandlerFinderTests).Assembly, "plugins/X/X.dll")], [], Substitute.For<IServiceProvider>(), configuration);
+
+        var mistake = Assert.Throws<OptionsValidationException>(() => finder.All).Failures.Single(one => one.Contains("'fragile'", StringComparison.Ordinal));
+
+        Assert.Contains("plugins/X/X.dll) cannot run: FormatException: broken glass", mistake, StringComparison.Ordinal);
+        Assert.Contains("Handlers:fragile:Enabled=false", mistake, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -80,6 +93,12 @@ public sealed class HandlerFinderTests
 
     [Topic("site/{site}/{site}")]
     internal sealed class BadTopicV2 : Silent;
+
+    [Handler(IsOff = true)]
+    internal sealed class Fragile : Silent
+    {
+        public Fragile() => throw new FormatException("broken glass");
+    }
 
     internal abstract class Silent : IBusinessHandler<DeviceDiscovered>
     {
