@@ -49,6 +49,15 @@ internal sealed class AStore : IAsyncDisposable
     public static Task<AStore> OpenAsync(TimeProvider time, IReadOnlyList<IBroker> brokers, params (string Key, string Value)[] settings) =>
         OpenInAsync(Directory.CreateTempSubdirectory("store-").FullName, time, brokers, settings);
 
+    /// <summary>With one more part of the writer's transactions, which is told before the others.</summary>
+    public static async Task<AStore> OpenAsync(IUnitOfWorkPart first)
+    {
+        var store = new AStore(Directory.CreateTempSubdirectory("store-").FullName, ownsFolder: true, TimeProvider.System, [], []);
+        store.Get<UnitOfWork>().Enlist(first);
+        await store.StartAsync();
+        return store;
+    }
+
     /// <summary>Opens the database that lies in a folder, which goes away with the store.</summary>
     public static Task<AStore> OpenInAsync(string folder, TimeProvider time, params (string Key, string Value)[] settings) => OpenInAsync(folder, time, [], settings);
 

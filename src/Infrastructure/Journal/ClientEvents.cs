@@ -9,4 +9,5 @@ internal sealed class ClientEvents(UnitOfWork work, IOptions<StorageOptions> opt
     work, "journal",
     rows: "SELECT client_no, 0, seq FROM journal WHERE seq > @after AND client_no IS NOT NULL ORDER BY seq",
     oldest: "SELECT min(seq) FROM journal",
+    newest: "SELECT max(seq) FROM journal",
     options.Value.EntriesOfRun);

@@ -67,6 +67,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         {
             var seq = sequence.Next();
             if (row.ClientNo is { } client) clientEvents.Add(client, 0, seq);
+            else clientEvents.Skip(seq);
             var statement = insert.Value.Add(seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
             if (row.Key is { } key)
             {

@@ -7,6 +7,7 @@ using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Journal;
+using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Persistence.Runs;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
@@ -72,6 +73,46 @@ public sealed class RunIndexTests
         foreach (var one in failing) await Assert.ThrowsAsync<InvalidOperationException>(() => one);
 
         await AssertAllAreFoundAsync(store, clients: 3);
+    }
+
+    [Fact]
+    public async Task Who_follows_a_client_misses_nothing_that_is_committed_and_not_yet_in_memory()
+    {
+        var between = new InBetween();
+        await using var store = await AStore.OpenAsync(between);
+        await ConnectAsync(store, clients: 2, round: 0);
+        var client = new ClientId("client-1");
+        var before = await store.SendAsync(new ListEvents(0, 100) { Client = client });
+        EventPage? page = null;
+        Page<EventView>? newest = null;
+
+        between.Act = () =>
+        {
+            if (store.Query<long>("SELECT max(seq) FROM journal")[0] == before.Head) return; // a worker's commit
+            between.Act = null;
+            page = store.SendAsync(new ListEvents(before.Next, 100) { Client = client }).GetAwaiter().GetResult();
+            newest = store.SendAsync(new ListDeviceEvents(client, new PageRequest(100, null))).GetAwaiter().GetResult();
+        };
+        await store.SendAsync(Connected(client.Value, round: 1));
+
+        var expected = store.Query<long>("SELECT seq FROM journal JOIN clients USING (client_no) WHERE client_id = @Value ORDER BY seq DESC", new { client.Value });
+        Assert.True(page!.Head > before.Head);
+        Assert.Equal(expected.Where(seq => seq > before.Next).Reverse(), page.Items.Select(happened => happened.Seq));
+        Assert.Equal(expected, newest!.Items.Select(happened => happened.Seq));
+    }
+
+    /// <summary>Acts after a commit, before the index hears of it.</summary>
+    private sealed class InBetween : IUnitOfWorkPart
+    {
+        private volatile Action? act;
+
+        public Action? Act { set => act = value; }
+
+        public void Flush() { }
+
+        public void Forget() { }
+
+        public void Committed() => act?.Invoke();
     }
 
     [Fact]

@@ -15,6 +15,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
 
     private readonly UnitOfWork work;
     private readonly string rows;
+    private readonly string newest;
     private readonly int entriesOfRun;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> complete;
@@ -30,16 +31,18 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     private int written; // of the run that is being built, in this transaction
     private bool finished;
     private bool incomplete; // what was added in this transaction is not known
-    private long last;
+    private long reached;    // the newest row of this transaction
+    private long last;       // all rows up to this one are in memory or in a run, as readers may rely on
 
     /// <param name="work">The writer's transactions, whose rows are indexed.</param>
     /// <param name="name">`‹name›_runs` holds the entries; `runs` tells which runs are complete, and up to which row.</param>
     /// <param name="rows">SQL for the key, time and number of all rows with a number greater than @after, in order.</param>
     /// <param name="oldest">SQL for the lowest number of all rows, null if there are none: runs that lie before it go.</param>
+    /// <param name="newest">SQL for the highest number of all rows, those without a key too; null if there are none.</param>
     /// <param name="entriesOfRun">So many entries make a run.</param>
-    protected RunIndex(UnitOfWork work, string name, string rows, string oldest, int entriesOfRun)
+    protected RunIndex(UnitOfWork work, string name, string rows, string oldest, string newest, int entriesOfRun)
     {
-        (this.work, Name, this.rows, this.entriesOfRun) = (work, name, rows, entriesOfRun);
+        (this.work, Name, this.rows, this.newest, this.entriesOfRun) = (work, name, rows, newest, entriesOfRun);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
         complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at) VALUES (?, ?, ?, ?)");
         removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
@@ -56,10 +59,27 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     public bool IsWaiting => memory.Full is not null;
 
     /// <summary>In the transaction that writes the row.</summary>
-    public void Add(long key, long at, long no) => added.Add(new(key, at, no));
+    public void Add(long key, long at, long no)
+    {
+        added.Add(new(key, at, no));
+        reached = no;
+    }
 
-    /// <summary>What a reader must take before it opens its snapshot: then whatever leaves memory meanwhile is in a run that the snapshot has.</summary>
-    public RunReader Reader() => new(Name, memory.Active, memory.Full);
+    /// <summary>In the transaction that writes a row without a key.</summary>
+    public void Skip(long no) => reached = no;
+
+    /// <summary>
+    /// What a reader must take before it opens its snapshot: then whatever leaves memory meanwhile is in a run that the snapshot has, and rows that
+    /// come meanwhile, or are committed and not yet here, are read from the table.
+    /// </summary>
+    public RunReader Reader()
+    {
+        while (true)
+        {
+            var (now, known) = (memory, Volatile.Read(ref last));
+            if (ReferenceEquals(now, memory)) return new(Name, rows, now.Active, now.Full, known); // else known may count entries that are elsewhere
+        }
+    }
 
     /// <summary>Forgets entries, in the transaction that deletes their rows.</summary>
     public void Remove(long run, IndexEntry entry)
@@ -111,7 +131,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <summary>Reads what is in no run yet.</summary>
     public void Opened()
     {
-        last = work.Connection.ExecuteScalar<long>("SELECT coalesce(max(last_no), 0) FROM runs WHERE name = @Name", new { Name });
+        Volatile.Write(ref last, work.Connection.ExecuteScalar<long>("SELECT coalesce(max(last_no), 0) FROM runs WHERE name = @Name", new { Name }));
         (memory, building) = (new(new(), null), null);
         ReadRows();
         WriteIfMany();
@@ -125,7 +145,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     {
         added.Clear();
         removed.Clear(); // stay behind: what they speak of is looked up
-        (written, finished, incomplete) = (0, false, true);
+        (written, finished, incomplete, reached) = (0, false, true, 0);
     }
 
     public void Committed()
@@ -141,23 +161,25 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
         (written, finished) = (0, false);
 
         if (incomplete) ReadRows();
-        else Take(CollectionsMarshal.AsSpan(added));
+        else if (reached > 0) Take(CollectionsMarshal.AsSpan(added), reached);
+        reached = 0;
         added.Clear();
         WriteIfMany();
     }
 
     private void ReadRows()
     {
+        var upTo = work.Connection.ExecuteScalar<long?>(newest) ?? 0;
         foreach (var some in work.Connection.Query<(long Key, long At, long No)>(rows, new { after = last }, buffered: false).Chunk(1_024))
-            Take([.. some.Select(one => new IndexEntry(one.Key, one.At, one.No))]);
+            Take([.. some.Select(one => new IndexEntry(one.Key, one.At, one.No))], some[^1].No);
+        Take([], upTo);
         incomplete = false;
     }
 
-    private void Take(ReadOnlySpan<IndexEntry> some)
+    private void Take(ReadOnlySpan<IndexEntry> some, long upTo)
     {
-        if (some.Length == 0) return;
-        memory.Active.Add(some);
-        last = some[^1].No;
+        if (some.Length > 0) memory.Active.Add(some);
+        Volatile.Write(ref last, Math.Max(last, upTo));
     }
 
     private void WriteIfMany()

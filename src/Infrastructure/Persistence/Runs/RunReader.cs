@@ -7,7 +7,12 @@ namespace WebhookService.Infrastructure.Persistence.Runs;
 internal sealed record Run(long No, long LastNo, long NewestAt);
 
 /// <summary>Finds rows by an index of runs, for one question. An entry may outlive its row: what is found is looked up.</summary>
-internal sealed class RunReader(string name, RecentEntries active, RecentEntries? full)
+/// <param name="name">Of the index.</param>
+/// <param name="rows">SQL for the key, time and number of all rows with a number greater than @after, in order.</param>
+/// <param name="active">Entries that come in.</param>
+/// <param name="full">Entries that are being written.</param>
+/// <param name="known">Rows beyond this number may be in none of those yet: the few there are in a snapshot are looked at themselves.</param>
+internal sealed class RunReader(string name, string rows, RecentEntries active, RecentEntries? full, long known)
 {
     private const int Chunk = 256;
 
@@ -37,11 +42,14 @@ internal sealed class RunReader(string name, RecentEntries active, RecentEntries
             foreach (var run in complete.Reverse().Where(run => run.LastNo > start))
                 foreach (var no in Ascending(connection, snapshot, run.No, key, start)) yield return no;
             foreach (var entry in Recent(key, long.MaxValue).Reverse())
-                if (entry.No > Math.Max(indexed, start)) yield return entry.No;
+                if (entry.No > Math.Max(indexed, start) && entry.No <= known) yield return entry.No;
+            foreach (var entry in Unknown(connection, snapshot, key, Math.Max(indexed, start))) yield return entry.No;
             yield break;
         }
+        foreach (var entry in Unknown(connection, snapshot, key, indexed).Reverse())
+            if (entry.No < start) yield return entry.No;
         foreach (var entry in Recent(key, start))
-            if (entry.No > indexed) yield return entry.No;
+            if (entry.No > indexed && entry.No <= known) yield return entry.No;
         foreach (var run in complete.Where(run => run.No < start))
             foreach (var entry in NewestFirst(connection, snapshot, run.No, key, 0, start)) yield return entry.No;
     }
@@ -52,6 +60,7 @@ internal sealed class RunReader(string name, RecentEntries active, RecentEntries
         foreach (var run in Runs(connection, null))
             foreach (var entry in NewestFirst(connection, null, run.No, key, long.MaxValue, long.MaxValue)) yield return (run.No, entry);
         foreach (var entry in Recent(key, long.MaxValue)) yield return (InMemory, entry);
+        foreach (var entry in Unknown(connection, null, key, known)) yield return (InMemory, entry);
     }
 
     /// <summary>A key's entries in one run before a place, newest first.</summary>
@@ -66,6 +75,11 @@ internal sealed class RunReader(string name, RecentEntries active, RecentEntries
         }
         while (some.Count == Chunk);
     }
+
+    /// <summary>The key's rows of the snapshot that were not known when the reader was made: some commits of the writer, at most.</summary>
+    private IEnumerable<IndexEntry> Unknown(SqliteConnection connection, SqliteTransaction? snapshot, long key, long after) =>
+        connection.Query<(long Key, long At, long No)>(rows, new { after = Math.Max(known, after) }, snapshot)
+            .Where(row => row.Key == key).Select(row => new IndexEntry(row.Key, row.At, row.No));
 
     private IEnumerable<IndexEntry> Recent(long key, long before) =>
         active.NewestFirst(key, 0, before) is var newer && full is not null ? newer.Concat(full.NewestFirst(key, 0, before)) : newer;
