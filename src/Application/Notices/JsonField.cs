@@ -36,7 +36,7 @@ public sealed class JsonField
                 else return null;
             return element.ValueKind is JsonValueKind.Number && element.TryGetDouble(out var value) && double.IsFinite(value) ? value : null;
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException) // a name with half a surrogate pair is the latter
         {
             return null; // devices send what they like: no JSON is no value
         }

@@ -34,6 +34,8 @@ public sealed class NoticeRuleTests
     [InlineData("21", "a", null)]
     [InlineData("hot", "a", null)]
     [InlineData("", "a", null)]
+    [InlineData("""{"\ud800":1}""", "temp", null)]
+    [InlineData("""{"temp\udc00":1,"temp":2}""", "temp", 2.0)]
     public void A_field_is_a_number_or_nothing(string payload, string field, double? value) =>
         Assert.Equal(value, JsonField.Parse(field).Read(Encoding.UTF8.GetBytes(payload)));
 
