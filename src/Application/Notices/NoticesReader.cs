@@ -58,7 +58,7 @@ internal sealed partial class NoticesReader(IConfigurationSection section)
     private bool KnowsAll(IConfigurationSection entry, Type settings)
     {
         var (known, before) = (settings.GetProperties().Select(property => property.Name).ToList(), mistakes.Count);
-        if (entry.Value is not null) mistakes.Add($"{entry.Path} is '{entry.Value}', but it has settings of its own: {string.Join(", ", known)}.");
+        if (entry.Value is not null) mistakes.Add($"{entry.Path} is a text, but it has settings of its own: {string.Join(", ", known)}.");
         foreach (var child in entry.GetChildren())
             if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) mistakes.Add($"{child.Path} is no setting. There are {string.Join(", ", known)}.");
             else if (!string.IsNullOrEmpty(child.Value) && settings.GetProperties().First(property => property.Name.Equals(child.Key, StringComparison.OrdinalIgnoreCase)).PropertyType.IsArray)
