@@ -20,7 +20,7 @@ internal sealed class ConsumerStore(UnitOfWork work) : IConsumerStore
         """;
 
     private const string Bury = """
-        INSERT INTO dead_letters (consumer, seq, type, at, client, attempts, reason, detail, failed_at)
+        INSERT OR REPLACE INTO dead_letters (consumer, seq, type, at, client, attempts, reason, detail, failed_at)
         VALUES (@consumer, @Seq, @Type, @at, @client, @Attempts, @Reason, @Detail, @failedAt)
         """;
 

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using WebhookService.Application.Common;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Retention;
@@ -10,6 +11,9 @@ internal interface IRetained
     string Kind { get; }
 
     RetentionLimit Limit { get; }
+
+    /// <summary>What has to be told after rows were removed, and once at the start for those that were removed before; null for nothing.</summary>
+    ICommand? Afterwards => null;
 
     /// <summary>When the oldest that is kept had come in; null if nothing that could go is kept, or it came in just now.</summary>
     DateTimeOffset? OldestAt(SqliteConnection reader);

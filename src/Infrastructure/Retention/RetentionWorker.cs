@@ -1,4 +1,5 @@
 using Dapper;
+using MediatR;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -16,7 +17,7 @@ namespace WebhookService.Infrastructure.Retention;
 /// </summary>
 internal sealed partial class RetentionWorker(
     IEnumerable<IRetained> kinds, Database database, UnitOfWork work, Writer writer, RetentionReport report, ConsumerDesk desk, IOptions<RetentionOptions> configured,
-    TimeProvider time, ILogger<RetentionWorker> logger) : BackgroundService
+    IMediator mediator, TimeProvider time, ILogger<RetentionWorker> logger) : BackgroundService
 {
     /// <summary>How long a step may hold the writer, but for the row at which the time is over.</summary>
     private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(4);
@@ -42,6 +43,7 @@ internal sealed partial class RetentionWorker(
     private readonly Lazy<Statement> giveBack = work.Prepare($"PRAGMA incremental_vacuum({PagesAtOnce})");
     private readonly SemaphoreSlim oneRound = new(1);
     private readonly HashSet<string> warned = [];
+    private readonly HashSet<IRetained> untold = [.. kinds.Where(kind => kind.Afterwards is not null)]; // at the start: it may have died before it told
     private DateTimeOffset tellNext;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -75,6 +77,11 @@ internal sealed partial class RetentionWorker(
             await MarkAsync();
             WarnWhoLags();
             while (await RemoveAsync(cancellation) || await MakeRoomAsync(cancellation) || await GiveBackAsync(cancellation)) cancellation.ThrowIfCancellationRequested();
+            foreach (var kind in untold.ToList())
+            {
+                await mediator.Send(kind.Afterwards!, cancellation);
+                untold.Remove(kind);
+            }
             using var reader = database.OpenForReading();
             foreach (var kind in kinds) report.ReachesBack(kind.Kind, kind.OldestAt(reader));
         }
@@ -157,7 +164,11 @@ internal sealed partial class RetentionWorker(
             var clock = new StepTime(StepLength);
             return Task.FromResult((step.Remove(clock), clock.Spent));
         });
-        if (kind is not null) report.Removed(kind.Kind, removed);
+        if (kind is not null)
+        {
+            report.Removed(kind.Kind, removed);
+            if (removed > 0 && kind.Afterwards is not null) untold.Add(kind);
+        }
         if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), Rhythm, cancellation);
     }
 

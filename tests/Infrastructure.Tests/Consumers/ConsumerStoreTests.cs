@@ -56,6 +56,18 @@ public sealed class ConsumerStoreTests
     }
 
     [Fact]
+    public async Task An_event_that_fails_again_in_a_replay_is_one_dead_letter_with_its_newest_failure()
+    {
+        await using var store = await AStore.OpenAsync();
+        var entry = new JournalEntry { Seq = 3, Type = "device.discovered", At = Noon, Client = Pump, Happened = new DeviceDiscovered(Pump, Noon) };
+        foreach (var (consumer, reason) in new[] { ("c", "first"), ("other", "other"), ("c", "again") })
+            await store.SendAsync(new SaveConsumerProgress(new(consumer, new(3, false, null, 0, 0, null, null), [], [], [new(entry, 8, reason, reason, Noon)])));
+
+        Assert.Equal("again", Assert.Single((await store.SendAsync(new ListDeadLetters("c", new PageRequest(10, null)))).Items).Reason);
+        Assert.Equal("other", Assert.Single((await store.SendAsync(new ListDeadLetters("other", new PageRequest(10, null)))).Items).Reason);
+    }
+
+    [Fact]
     public async Task A_forgotten_device_leaves_no_dead_letter()
     {
         await using var store = await AStore.OpenAsync();

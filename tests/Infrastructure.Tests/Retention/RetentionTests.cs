@@ -1,9 +1,11 @@
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Notices;
 using WebhookService.Application.Quarantine;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Retention;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
@@ -102,6 +104,25 @@ public sealed class RetentionTests
         await kept.PassAsync(TimeSpan.FromHours(25));
 
         Assert.Equal([6L], kept.Store.Query<long>("SELECT seq FROM dead_letters"));
+    }
+
+    [Fact]
+    public async Task Who_is_told_of_dead_letters_is_told_when_the_last_of_them_went_by_age()
+    {
+        var clock = new AClock(ARetention.Noon);
+        await using var store = await AStore.OpenAsync(
+            clock, ("Retention:DeadLetters:MaxAge", "2.00:00:00"), ("Notices:Rules:lost:Kind", "dead-letter"), ("Notices:Rules:lost:Hold", "00:00:00"));
+        var entry = new JournalEntry { Seq = 1, Type = "device.discovered", At = clock.GetUtcNow(), Happened = new DeviceDiscovered(new ClientId("c"), clock.GetUtcNow()) };
+        await store.SendAsync(new SaveConsumerProgress(new("c", new(1, false, null, 0, 0, null, null), [], [], [new(entry, 8, "no", "no", clock.GetUtcNow())])));
+        var retention = store.Get<RetentionWorker>();
+        await retention.RoundAsync(CancellationToken.None);
+        Assert.Single((await store.SendAsync(new ListNotices(null, [], new(10, null)))).Items);
+
+        clock.Advance(TimeSpan.FromDays(3));
+        await retention.RoundAsync(CancellationToken.None);
+
+        Assert.Empty(store.Query<long>("SELECT seq FROM dead_letters"));
+        Assert.Empty((await store.SendAsync(new ListNotices(null, [], new(10, null)))).Items);
     }
 
     [Fact]
