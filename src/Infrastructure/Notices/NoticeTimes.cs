@@ -9,7 +9,7 @@ namespace WebhookService.Infrastructure.Notices;
 /// <summary>The due times of notices and outboxes, as their worker sees them.</summary>
 internal sealed class NoticeTimes(Database database, UnitOfWork work) : IDisposable
 {
-    private const string RulesDue = "SELECT DISTINCT rule FROM notices WHERE due_at <= @until";
+    private const string RulesDue = "SELECT DISTINCT rule FROM notices INDEXED BY notices_due WHERE due_at <= @until"; // else SQLite walks all that are clear, to have the rules in order
 
     private const string Due = """
         SELECT rule, kind, subject, topic FROM notices INDEXED BY notices_due
