@@ -10,7 +10,7 @@ export function state(one) {
   if (!one.enabled) return h('span', { class: 'tag', title: `The configuration switches it on: Handlers:${one.name}:Enabled` }, 'off');
   if (one.paused) return h('span', { class: 'tag warn', title: 'It begins nothing more until it is resumed.' }, 'paused');
   if (one.replayingUntil !== null) return h('span', { class: 'tag', title: `Events up to ${one.replayingUntil} are handled again.` }, 'replaying');
-  return 'running';
+  return h('span', { class: 'state' }, 'running');
 }
 
 export function view(root, { signal, every }) {
@@ -18,7 +18,7 @@ export function view(root, { signal, every }) {
     { name: 'Handler' }, { name: 'Wants' }, { name: 'State' }, { name: 'Lag', number: true }, { name: 'Parked', number: true }, { name: 'Dead letters', number: true },
     { name: 'Handled', number: true }, { name: 'Last error' }]);
   const place = h('section', { class: 'panel' });
-  show(root, h('p', { class: 'lead soft' }, 'Your code that follows the journal: how far each handler is, and what it could not do.'), place);
+  show(root, h('p', { class: 'lead soft' }, 'Who follows the journal: your code, and the rules and targets of notices. How far each is, and what it could not do.'), place);
 
   every(3000, async () => {
     const { items } = await get('handlers', {}, signal);
