@@ -107,6 +107,32 @@ public sealed class RetentionTests
     }
 
     [Fact]
+    public async Task Messages_to_devices_go_by_age_and_by_number_when_nothing_more_is_waited_for()
+    {
+        await using var kept = await ARetention.OpenAsync(("Downlinks:MaxAge", "2.00:00:00"), ("Downlinks:MaxCount", "3"));
+        Downlinks(kept, (1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1));
+        await kept.RoundAsync();
+        Assert.Equal([1L, 4L, 5L, 6L], kept.Store.Query<long>("SELECT downlink_no FROM downlinks ORDER BY 1"));
+
+        await kept.PassAsync(TimeSpan.FromHours(25));
+        Downlinks(kept, (7, 1));
+        await kept.PassAsync(TimeSpan.FromHours(25));
+
+        Assert.Equal([1L, 7L], kept.Store.Query<long>("SELECT downlink_no FROM downlinks ORDER BY 1"));
+    }
+
+    private static void Downlinks(ARetention kept, params (long No, int Finished)[] all)
+    {
+        using var writing = kept.Store.Database.OpenForWriting();
+        foreach (var (no, finished) in all)
+            Dapper.SqlMapper.Execute(
+                writing, """
+                INSERT INTO downlinks (downlink_no, client_no, broker, topic, qos, retain, kind, payload, timeout, accepted_at, expects_no_ack, status, finished)
+                VALUES (@no, 1, 'emqx', 't', 1, 0, 0, x'', 60000, 0, 0, 'acked', @finished)
+                """, new { no, finished });
+    }
+
+    [Fact]
     public async Task Who_is_told_of_dead_letters_is_told_when_the_last_of_them_went_by_age()
     {
         var clock = new AClock(ARetention.Noon);
