@@ -1,9 +1,12 @@
+using Microsoft.Extensions.Options;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Notices;
 using WebhookService.Application.Quarantine;
+using WebhookService.Application.Reports;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Notices;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Retention;
 
@@ -131,6 +134,27 @@ public sealed class RetentionTests
                 VALUES (@no, 1, 'emqx', 't', 1, 0, 0, x'', 60000, 0, 0, 'acked', @finished)
                 """, new { no, finished });
     }
+
+    [Fact]
+    public async Task A_notice_that_is_clear_goes_with_the_events_it_was_told_and_one_that_is_raised_stays()
+    {
+        var clock = new AClock(ARetention.Noon);
+        await using var store = await AStore.OpenAsync(
+            clock, ("Retention:Journal:MaxCount", "3"), ("Notices:Rules:gone:Kind", "offline"), ("Notices:Rules:gone:Hold", "00:00:00"), ("Handlers:notice-rule-gone:Enabled", "false"));
+        await TellAsync(store, clock, "well", new NoticeFact.Begins("is offline"), 1);
+        await TellAsync(store, clock, "well", new NoticeFact.Ends("is online"), 2);
+        await TellAsync(store, clock, "ill", new NoticeFact.Begins("is offline"), 3);
+        await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None);
+        Assert.Equal(["ill", "well"], store.Query<string>("SELECT subject FROM notices ORDER BY subject"));
+
+        for (var i = 0; i < 4; i++) await store.SendAsync(new RecordReport("shop.paid", null, null, false, clock.GetUtcNow(), $"{i}", clock.GetUtcNow()));
+        await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None);
+
+        Assert.Equal(["ill"], store.Query<string>("SELECT subject FROM notices"));
+    }
+
+    private static Task<Outcome> TellAsync(AStore store, AClock clock, string client, NoticeFact fact, long seq) => store.SendAsync(new TellNotice(
+        store.Get<IOptions<NoticesOptions>>().Value.FindRule("gone")!, new("gone", NoticeKind.Offline, client), new(clock.GetUtcNow(), seq), fact, IsReplay: false));
 
     [Fact]
     public async Task Who_is_told_of_dead_letters_is_told_when_the_last_of_them_went_by_age()
