@@ -24,11 +24,16 @@ internal sealed class Report(string title)
     }
 
     /// <summary>The word for a value that must stay under its limit. A value that could not be taken missed it.</summary>
-    public string Verdict(double value, double limit)
+    public string Verdict(double value, double limit) => Verdict(value < limit);
+
+    public string AtMost(double value, double limit) => Verdict(value <= limit);
+
+    public string AtLeast(double value, double limit) => Verdict(value >= limit);
+
+    private string Verdict(bool passed)
     {
-        var passed = value < limit;
         AllPassed &= passed;
-        return passed ? "PASS" : "FAIL";
+        return passed ? "PASS" : "MISSED";
     }
 
     public void Print() => Console.WriteLine($"\n## {title}\n\n{text}");
