@@ -40,6 +40,7 @@ Console.CancelKeyPress += (_, press) =>
 };
 try
 {
+    if (args is not [BareServer.Verb]) Load.KeepLight();
     switch (args)
     {
         case ["fleet", .. var rest]:

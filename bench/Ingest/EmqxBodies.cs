@@ -15,6 +15,7 @@ internal sealed class EmqxBodies
     private readonly IReadOnlyList<EventKind> order;
     private readonly int first;
     private readonly int step;
+    private readonly int begin;
     private readonly int own;
     private readonly int mostConnected;
     private readonly long[] told;
@@ -31,7 +32,7 @@ internal sealed class EmqxBodies
     {
         templates = [.. Enum.GetValues<EventKind>().Select(kind => new RequestTemplate(address, kind, plan.Run, connection))];
         order = plan.Mix.Order;
-        (first, step) = (connection, plan.Connections);
+        (first, step, begin) = (connection, plan.Connections, (int)(plan.Run * 7_919 % Clients)); // so that short loads, too, get round all clients
         own = (Clients - first + step - 1) / step;
         mostConnected = Math.Min(own, plan.Mix == Mix.Storm ? Math.Max(1, own / 2) : FewConnected);
         (told, sessions) = (new long[own], new int[own]);
@@ -65,18 +66,19 @@ internal sealed class EmqxBodies
         return template.Length;
     }
 
-    private int Client(int which) => first + (which % own * step);
+    private int Client(int which) => first + ((begin + which) % own * step);
 
     private (int Index, RequestValues Values) Publish(long now)
     {
-        message = (Receipts.AddMessage(), Client(sent), now);
+        var index = Receipts.AddMessage();
+        message = (index, Client(index), now);
         return (message.Index, new(message.Publisher, message.Publisher, now, now, message.Index + 1));
     }
 
     /// <summary>The latest message reaches another client.</summary>
     private (int Index, RequestValues Values) Deliver(long now)
     {
-        delivery = (message.Index, message.Publisher, Client(sent + (own / 2)), message.At);
+        delivery = (message.Index, message.Publisher, Client(message.Index + (own / 2)), message.At);
         return (delivery.Index, new(delivery.Receiver, delivery.Publisher, now, delivery.At, delivery.Index + 1));
     }
 

@@ -18,8 +18,8 @@ internal sealed record IngestFindings
     public Dictionary<Mix, LedgerCheck> Ledgers { get; } = [];
     public double? BytesPerMessage { get; set; }
 
-    /// <summary>The most that the service had in memory during any load.</summary>
-    public Memory Peak { get; set; }
+    /// <summary>The most that the service had in memory during the loads of a mix.</summary>
+    public Dictionary<Mix, Memory> Peaks { get; } = [];
     public ReadingFindings? Reading { get; set; }
     public OverloadFindings? Overload { get; set; }
 }
@@ -88,7 +88,7 @@ internal static class IngestBenchmark
                     var warmUp = await Load.RunAsync(server.Address, plan, cancellation);
                     var (cpu, writer) = (server.Cpu, server.WriterCpu);
                     var running = Load.RunAsync(server.Address, plan with { Run = ++run, Duration = duration }, cancellation);
-                    if (server == service) found.Peak = Larger(found.Peak, await PeakAsync(service, running));
+                    if (server == service) found.Peaks[mix] = Larger(found.Peaks.GetValueOrDefault(mix), await PeakAsync(service, running));
                     var load = await running;
                     var row = new IngestRow(mix, one, server == bare, load, PerEvent(server.Cpu - cpu, load), PerEvent(server.WriterCpu - writer, load));
                     found.Rows.Add(row);
@@ -107,7 +107,7 @@ internal static class IngestBenchmark
         using var ledger = new Ledger(path);
         found.Ledgers[mix] = ledger.Check(receipts);
         if (mix == Mix.PublishOnly) found.BytesPerMessage = ledger.BytesPerMessage(path);
-        Console.WriteLine($"    ledger: {found.Ledgers[mix]}");
+        Console.WriteLine($"    ledger: {found.Ledgers[mix]}; at most {found.Peaks[mix]} in memory");
     }
 
     /// <summary>Loads until what is hot is compiled.</summary>

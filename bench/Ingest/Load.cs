@@ -36,6 +36,16 @@ internal sealed record LoadResult(Timings Times, int Accepted, int Refused, int 
 internal static class Load
 {
     private const int AnswerBytes = 64 * 1024;
+    private const string Inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+
+    /// <summary>
+    /// Answers are taken by the thread that hears of them, without waking another one up. To be said before the first socket is used, and only for this
+    /// process: servers run as they come.
+    /// </summary>
+    public static void KeepLight() => Environment.SetEnvironmentVariable(Inline, "1");
+
+    /// <summary>Takes back for a server what <see cref="KeepLight"/> said.</summary>
+    public static void AsUsual(IDictionary<string, string?> environment) => environment.Remove(Inline);
 
     /// <exception cref="InvalidOperationException">The server closed a connection or answered what is no answer.</exception>
     public static async Task<LoadResult> RunAsync(Uri address, LoadPlan plan, CancellationToken cancellation)

@@ -3,12 +3,13 @@ using System.Diagnostics;
 namespace WebhookService.Bench.Ingest;
 
 /// <summary>What became of ten times too much.</summary>
+/// <param name="Before">The most that the service had in memory in the first half of it; <paramref name="After"/> in the second.</param>
 /// <param name="Recovery">From the end of it until a load had its usual times again; null if that took too long to wait for.</param>
-internal sealed record OverloadFindings(LoadResult Load, Memory Peak, LedgerCheck Ledger, TimeSpan? Recovery);
+internal sealed record OverloadFindings(LoadResult Load, Memory Before, Memory After, LedgerCheck Ledger, TimeSpan? Recovery);
 
 /// <summary>
 /// Ten times as many requests at once as the service takes and holds back, from senders that never wait. Its queue is made short for that: what the default
-/// one takes and writes within its two seconds of holding back is more than this machine's ports could send at once.
+/// one takes and writes within its two seconds of holding back is more than one machine's connections could send at once.
 /// </summary>
 internal static class OverloadTest
 {
@@ -28,14 +29,15 @@ internal static class OverloadTest
         Console.WriteLine($"  overload: {Connections:N0} requests at once");
         var (receipts, run) = (new List<Receipts>(), 1_000L);
         LoadResult load;
-        Memory peak;
+        Memory before, after;
         TimeSpan? recovery = null;
         using (var service = await ServiceProcess.StartServiceAsync(
             path, cancellation, ("Ingest__Queue__Capacity", $"{Queue}"), ("Ingest__Queue__Hold", "00:00:00.010")))
         {
             foreach (var warmUp in await IngestBenchmark.WarmUpAsync(service, Mix.PublishOnly, cancellation)) receipts.AddRange(warmUp.Receipts);
-            var running = Load.RunAsync(service.Address, new LoadPlan(Connections, ++run, duration), cancellation);
-            peak = await IngestBenchmark.PeakAsync(service, running);
+            var running = Load.RunAsync(service.Address, new LoadPlan(Connections, ++run, duration + duration), cancellation);
+            before = await IngestBenchmark.PeakAsync(service, Task.WhenAny(running, Task.Delay(duration, cancellation)));
+            after = await IngestBenchmark.PeakAsync(service, running);
             load = await running;
             receipts.AddRange(load.Receipts);
 
@@ -48,9 +50,9 @@ internal static class OverloadTest
             }
         }
         using var ledger = new Ledger(path);
-        var found = new OverloadFindings(load, peak, ledger.Check(receipts), recovery);
+        var found = new OverloadFindings(load, before, after, ledger.Check(receipts), recovery);
         Console.WriteLine(
-            $"    {found.Load.PerSecond:N0}/s taken, {found.Load.HeldBack:N0} answers 429, {found.Load.Refused - found.Load.HeldBack} others, {found.Peak}, "
+            $"    {found.Load.PerSecond:N0}/s taken, {found.Load.HeldBack:N0} answers 429, {found.Load.Refused - found.Load.HeldBack} others, {found.Before}, then {found.After}, "
             + $"recovered after {found.Recovery?.TotalSeconds:0.00} s; ledger: {found.Ledger}");
         return found;
     }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace WebhookService.Bench.Ingest;
 
 /// <summary>What readers waited for while webhooks came in.</summary>
@@ -12,7 +14,9 @@ internal static class ReadingTest
     {
         using var http = new HttpTimer(service.Address);
         var random = new Random(1);
-        int Any() => random.Next(EmqxBodies.Clients);
+        var heard = JsonElement.Parse(await http.GetAsync("/api/v1/devices?sort=-lastSeenAt&limit=1000", cancellation)).GetProperty("items");
+        int[] clients = [.. heard.EnumerateArray().Select(device => RequestTemplate.ClientOf(device.GetProperty("clientId").GetString()!))];
+        int Any() => clients[random.Next(clients.Length)];
         Func<string>[] questions =
         [
             () => $"/api/v1/devices/{RequestTemplate.ClientId(Any())}",

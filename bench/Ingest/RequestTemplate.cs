@@ -102,6 +102,8 @@ internal sealed class RequestTemplate
 
     public static string ClientId(int client) => $"sensor-007-{client:000000}";
 
+    public static int ClientOf(string clientId) => int.Parse(clientId.AsSpan(clientId.LastIndexOf('-') + 1));
+
     public static string Username(int client) => $"site-{client % Sites:00}";
 
     public static string Topic(int client) => $"site/{client % Sites:00}/sensor/{client:000000}/telemetry";
