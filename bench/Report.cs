@@ -41,7 +41,7 @@ internal sealed class Report(string title)
     /// <summary>Puts the section in the place of its predecessor, or at the end.</summary>
     public void WriteInto(string path)
     {
-        const string Beginning = "# Performance\n\nWhat `bench` measured, as it wrote it down; see `dotnet run -c Release --project bench` to repeat it.\n\n";
+        const string Beginning = "# Performance\n\nWhat `bench` measured, as it wrote it down; `dotnet run -c Release --project bench` lists its commands. What missed its limit is marked so.\n\n";
         var before = File.Exists(path) ? File.ReadAllText(path) : Beginning;
         var sections = before.Split("\n## ").ToList();
         var own = $"{title}\n\n{text.ToString().TrimEnd()}\n";
