@@ -8,8 +8,8 @@ internal sealed class EmqxBodies
 {
     public const int Clients = 10_000;
 
-    /// <summary>Clients of a connection that stay connected in the real mix while the next ones connect.</summary>
-    private const int FewConnected = 4;
+    /// <summary>Clients of a connection that are connected before the first of them is cut off; from then on the two take turns.</summary>
+    private const int Connected = 4;
 
     private readonly RequestTemplate[] templates;
     private readonly IReadOnlyList<EventKind> order;
@@ -17,7 +17,6 @@ internal sealed class EmqxBodies
     private readonly int step;
     private readonly int begin;
     private readonly int own;
-    private readonly int mostConnected;
     private readonly long[] told;
     private readonly int[] sessions;
     private int sent;
@@ -34,7 +33,6 @@ internal sealed class EmqxBodies
         order = plan.Mix.Order;
         (first, step, begin) = (connection, plan.Connections, (int)(plan.Run * 7_919 % Clients)); // so that short loads, too, get round all clients
         own = (Clients - first + step - 1) / step;
-        mostConnected = Math.Min(own, plan.Mix == Mix.Storm ? Math.Max(1, own / 2) : FewConnected);
         (told, sessions) = (new long[own], new int[own]);
         Receipts = new Receipts(plan.Run, connection);
         Longest = templates.Max(template => template.Length);
@@ -50,7 +48,7 @@ internal sealed class EmqxBodies
     public int Next(Span<byte> into, out Sent next)
     {
         var (kind, now) = (order[sent++ % order.Count], TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
-        if (kind is EventKind.Connected or EventKind.Disconnected) kind = connects - disconnects >= mostConnected ? EventKind.Disconnected : EventKind.Connected;
+        if (kind is EventKind.Connected or EventKind.Disconnected) kind = connects - disconnects >= Math.Min(Connected, own) ? EventKind.Disconnected : EventKind.Connected;
         var (index, values) = kind switch
         {
             EventKind.Publish => Publish(now),
