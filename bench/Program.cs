@@ -16,7 +16,7 @@ const string Usage = """
         --mixes publish,real,storm                      what is sent: messages; a fleet at work; clients that connect and are cut off
         --connections 8,64,256                          keep-alive connections, one load for each number
         --pipelined 8,64,256                            the same with 100 requests of each on their way; none
-        --seconds 4                                     how long each load lasts
+        --seconds 3                                     how long each load lasts
         --quick                                         2 s, 8 and 64 connections, 8 pipelined
       dotnet run -c Release --project bench -- soak     half of what the service takes, with retention on, a line a minute
         --minutes 60                                    how long

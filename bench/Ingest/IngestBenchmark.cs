@@ -33,7 +33,7 @@ internal static class IngestBenchmark
     /// <summary>Requests of a connection that EMQX has on their way at most (`enable_pipelining` of its HTTP connector).</summary>
     public const int Pipelined = 100;
 
-    private const int FullSeconds = 4;
+    private const int FullSeconds = 3;
     private static readonly int[] FullConnections = [8, 64, 256];
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
 
