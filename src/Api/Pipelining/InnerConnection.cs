@@ -46,7 +46,7 @@ internal abstract class InnerConnection : ConnectionContext, IConnectionIdFeatur
 
     public sealed override CancellationToken ConnectionClosed { get; set; }
 
-    public sealed override void Abort(ConnectionAbortedException abortReason)
+    public override void Abort(ConnectionAbortedException abortReason)
     {
         if (!hasEnded) Outer.Abort(abortReason);
     }

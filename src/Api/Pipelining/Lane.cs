@@ -76,6 +76,15 @@ internal sealed class Lane : InnerConnection, IConnectionLifetimeNotificationFea
         return requests.Writer.FlushAsync(CancellationToken.None);
     }
 
+    /// <summary>Kestrel aborts what is closed already, too; then the real connection may still have answers to send.</summary>
+    public override void Abort(ConnectionAbortedException abortReason)
+    {
+        if (ConnectionClosed.IsCancellationRequested) return;
+
+        requests.Writer.Complete();
+        base.Abort(abortReason);
+    }
+
     /// <summary>Waits for the request under way.</summary>
     public async Task EndAsync()
     {
