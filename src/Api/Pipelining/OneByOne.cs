@@ -30,6 +30,9 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
         /// <summary>Where the read ends whose beginning is shown, while the head isn't here as a whole.</summary>
         private SequencePosition? withheld;
 
+        /// <summary>Kestrel knows of the request that comes next: the end of the input would now be that request's mistake.</summary>
+        private bool hasBegun;
+
         /// <summary>Bytes of the request under way that Kestrel hasn't consumed; 0 between two requests.</summary>
         private long left;
 
@@ -90,7 +93,7 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
                 if (head.Kind is RequestKind.Incomplete && !read.IsCompleted)
                 {
                     // Without the end of its first line Kestrel can consume nothing, but knows that a request has begun, and watches the time.
-                    withheld = read.Buffer.End;
+                    (withheld, hasBegun) = (read.Buffer.End, true);
                     shown = read.Buffer.PositionOf((byte)'\n') is { } line ? read.Buffer.Slice(0, line) : read.Buffer;
                     return new(shown, read.IsCanceled, isCompleted: false);
                 }
@@ -101,14 +104,14 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
                     return read;
                 }
 
-                if (head.Kind is RequestKind.Webhook && read.Buffer.Length > head.Length && !stopping.IsCancellationRequested)
+                if (head.Kind is RequestKind.Webhook && read.Buffer.Length > head.Length && !hasBegun && !stopping.IsCancellationRequested)
                 {
                     SawPipelining = true;
                     incoming.Leave(read.Buffer);
                     return new(default, isCanceled: false, isCompleted: true);
                 }
 
-                left = head.Length;
+                (left, hasBegun) = (head.Length, false);
             }
 
             if (read.Buffer.Length <= left) return read;
