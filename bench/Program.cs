@@ -1,6 +1,7 @@
 using WebhookService.Bench;
 using WebhookService.Bench.Deadlines;
 using WebhookService.Bench.Fleet;
+using WebhookService.Bench.Handlers;
 using WebhookService.Bench.Ingest;
 using WebhookService.Bench.Presence;
 using WebhookService.Bench.Retention;
@@ -20,10 +21,13 @@ const string Usage = """
       dotnet run -c Release --project bench -- deadlines a million devices that wait for something, for three minutes
         --devices 1000000                               how many
         --seconds 30                                    how long as many fall due as in a real fleet
+      dotnet run -c Release --project bench -- handlers business handlers that do nothing: their rate, their lag, what they leave of the ingest
+        --events 1000000                                how many to replay
+        --seconds 10  --connections 64                  of each ingest load
       dotnet run -c Release --project bench -- retention webhooks with and without removing what is too much
         --seconds 8                                     how long each load lasts
 
-    Full-size fleets, deadlines, ingest and retention loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
+    Full-size fleets, deadlines, replays, ingest and retention loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
     1 if a limit was missed.
     """;
 
@@ -45,6 +49,11 @@ try
             return PresenceBenchmark.Run(new Arguments(rest, ["lives"], []), interrupted.Token);
         case ["deadlines", .. var rest]:
             return await DeadlineBenchmark.RunAsync(new Arguments(rest, ["devices", "seconds"], []), interrupted.Token);
+        case ["handlers", .. var rest]:
+            return await HandlerBenchmark.RunAsync(new Arguments(rest, ["events", "seconds", "connections"], []), interrupted.Token);
+        case [HandlerServer.Verb]:
+            await HandlerServer.RunAsync();
+            return 0;
         case ["retention", .. var rest]:
             return await RetentionBenchmark.RunAsync(new Arguments(rest, ["seconds"], []), interrupted.Token);
         case [BareServer.Verb]:

@@ -58,10 +58,28 @@ internal sealed class FleetGenerator : IDisposable
             Timed("devices", () => WriteDevices(tables));
         }
         Timed("indexes", () => aside.PutBack(cancellation));
+        Timed("runs", () => WriteRuns(cancellation));
         connection.Execute("PRAGMA journal_mode=WAL");
     }
 
     public void Dispose() => connection.Dispose();
+
+    /// <summary>The indexes that the service writes in runs, as it would have written them by now.</summary>
+    private void WriteRuns(CancellationToken cancellation)
+    {
+        var size = new StorageOptions().EntriesOfRun;
+        var head = connection.ExecuteScalar<long>("SELECT max(seq) FROM journal");
+        for (var first = 1L; first + size <= head; first += size)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            connection.Execute(
+                """
+                INSERT INTO journal_runs SELECT @first, client_no, 0, seq FROM journal WHERE seq BETWEEN @first AND @last ORDER BY client_no, seq;
+                INSERT INTO runs VALUES ('journal', @first, @last, 0);
+                """,
+                new { first, last = first + size - 1 });
+        }
+    }
 
     /// <summary>Everything with a time of its own, in the order of time: connections come and go, messages between them.</summary>
     private void PlayHistory(BulkTables tables, CancellationToken cancellation)

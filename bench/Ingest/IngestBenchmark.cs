@@ -11,7 +11,7 @@ internal static class IngestBenchmark
     private const int WarmAfter = 30_000;
     private const int MostWarmUps = 10;
 
-    private sealed record Row(string Server, int Connections, LoadResult Load, double CpuMicroseconds);
+    private sealed record Row(string Server, int Connections, LoadResult Load, double CpuMicroseconds, double WriterMicroseconds);
 
     public static async Task<int> RunAsync(Arguments arguments, CancellationToken interrupted)
     {
@@ -37,11 +37,11 @@ internal static class IngestBenchmark
                 foreach (var (name, server) in new[] { ("bare Kestrel", bare), ("WebhookService", service) })
                 {
                     var warmUp = await Load.RunAsync(server.Address, count, ++run, WarmUp, bounded.Token);
-                    var cpu = server.Cpu;
+                    var (cpu, writer) = (server.Cpu, server.WriterCpu);
                     var load = await Load.RunAsync(server.Address, count, ++run, duration, bounded.Token);
-                    rows.Add(new(name, count, load, (server.Cpu - cpu).TotalMicroseconds / Math.Max(1, load.Accepted)));
+                    rows.Add(new(name, count, load, (server.Cpu - cpu).TotalMicroseconds / Math.Max(1, load.Accepted), (server.WriterCpu - writer).TotalMicroseconds / Math.Max(1, load.Accepted)));
                     if (server == service) accepted += warmUp.Accepted + load.Accepted;
-                    Console.WriteLine($"  {name}, {count} connections: {load.PerSecond:N0}/s, p50 {load.Times.P50:0.00} ms, p99 {load.Times.P99:0.00} ms, refused {load.Refused}");
+                    Console.WriteLine($"  {name}, {count} connections: {load.PerSecond:N0}/s, p50 {load.Times.P50:0.00} ms, p99 {load.Times.P99:0.00} ms, refused {load.Refused}, CPU {rows[^1].CpuMicroseconds:0.0} µs, writer {rows[^1].WriterMicroseconds:0.0}");
                 }
         }
 

@@ -10,6 +10,7 @@ using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
 using WebhookService.Application;
 using WebhookService.Infrastructure;
+using WebhookService.Infrastructure.Plugins;
 
 namespace WebhookService.Api;
 
@@ -34,6 +35,8 @@ public partial class Program
     /// <summary>The whole service, ready to be started. Tests add services of their own last, so that theirs win.</summary>
     public static WebApplication Create(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
+        // Settings files are looked at every few seconds, not watched: the system would tell of each write to a database that lies beside them.
+        Environment.SetEnvironmentVariable("DOTNET_USE_POLLING_FILE_WATCHER", "true");
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
             Args = [.. args.Where(arg => arg != DemoMode.Switch)],
@@ -58,6 +61,7 @@ public partial class Program
         builder.Services.AddWebhooks(builder.Configuration);
         builder.Services.AddDevices();
         builder.Services.AddEvents(builder.Configuration);
+        builder.Services.AddPlugins(builder.Configuration, builder.Environment.ContentRootPath);
         builder.Services.AddControllers();
         builder.Services.HushHost();
         configure?.Invoke(builder);

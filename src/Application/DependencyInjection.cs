@@ -9,6 +9,7 @@ using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Downlinks;
+using WebhookService.Application.Notices;
 using WebhookService.Application.Sessions;
 
 namespace WebhookService.Application;
@@ -32,6 +33,11 @@ public static class DependencyInjection
         services.AddSingleton<SweepDesk>();
         services.AddSingleton<IngestWatch>();
         services.AddSingleton<ServiceMetrics>();
+        services.AddOptions<NoticesOptions>().Configure(options => options.Read(configuration.GetSection(NoticesOptions.Section))).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NoticesOptions>, NoticesOptionsCheck>();
+        services.AddSingleton<NoticeDispatch>();
+        services.AddSingleton<DeadLetterNotices>();
+        services.AddSingleton<IConsumerSource, NoticeConsumers>();
         services.AddSingleton<ConsumerDesk>();
         services.AddSingleton<HandlerFinder>();
         services.AddSingleton(new HandlerAssembly(typeof(DependencyInjection).Assembly));

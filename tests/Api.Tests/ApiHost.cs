@@ -84,6 +84,9 @@ public sealed class ApiHost : IAsyncLifetime, IAsyncDisposable
         app = null;
     }
 
+    /// <summary>Changes a setting for the next start.</summary>
+    public void Set(string key, string? value) => settings[key] = value;
+
     public async Task StartAgainAsync()
     {
         var arguments = settings.Where(setting => setting.Value is not null).Select(setting => $"--{setting.Key}={setting.Value}").ToArray();

@@ -42,7 +42,7 @@ public sealed class DeviceHandlerTests
     {
         ports.Devices.ForgetAsync(Client, ForgetDevice.Step, default).Returns(ValueTask.FromResult(nothingLeft));
 
-        Assert.Equal(answer, await new ForgetDeviceHandler(ports.Devices).Handle(new(Client), default));
+        Assert.Equal(answer, await new ForgetDeviceHandler(ports.Devices, new Notices.NoticeWorld().DeadLetters).Handle(new(Client), default));
     }
 
     [Fact]

@@ -40,6 +40,7 @@ internal sealed class AClock(DateTimeOffset now) : TimeProvider
             now += time;
             ringing = alarms.FindAll(alarm => alarm.At <= now);
             alarms.RemoveAll(ringing.Contains);
+            foreach (var alarm in ringing.Where(alarm => alarm.Period > TimeSpan.Zero)) alarm.Change(alarm.Period, alarm.Period);
         }
         foreach (var alarm in ringing) alarm.Ring();
     }
@@ -48,13 +49,16 @@ internal sealed class AClock(DateTimeOffset now) : TimeProvider
     {
         public DateTimeOffset At { get; private set; }
 
+        /// <summary>Until it rings again; not positive if it does not.</summary>
+        public TimeSpan Period { get; private set; }
+
         public void Ring() => callback(state);
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            if (period != Timeout.InfiniteTimeSpan && period != TimeSpan.Zero) throw new NotSupportedException("Nothing here needs a periodic timer.");
             lock (clock.gate)
             {
+                Period = period;
                 clock.alarms.Remove(this);
                 if (dueTime == Timeout.InfiniteTimeSpan) return true;
                 At = clock.now + dueTime;

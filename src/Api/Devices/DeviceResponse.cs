@@ -39,7 +39,7 @@ public sealed class ConnectivityResponse
     public string? LastRawReason { get; init; }
     public bool Flapping { get; init; }
 
-    /// <summary>`session`, `session-end`, `takeover`, `sign-of-life` or `none`.</summary>
+    /// <summary>`session`, `session-end`, `takeover`, `sign-of-life`, `broker-list` or `none`.</summary>
     public required string Evidence { get; init; }
 }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using WebhookService.Application.BusinessHandlers;
 using WebhookService.Application.Consumers;
 
 namespace WebhookService.Api.Handlers;
@@ -11,8 +12,14 @@ internal sealed record HandlerResponse
     /// <summary>Which events it gets: type, topic, clients.</summary>
     public required string Wants { get; init; }
 
-    /// <summary>All events up to this sequence number are done, parked or dead letters.</summary>
-    public required long Position { get; init; }
+    /// <summary>The plug-in that it comes from; null if it was built into the service.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>False if it is off: then all else is as it was left when it last ran. The configuration `Handlers:‹name›:Enabled` decides at the start.</summary>
+    public required bool Enabled { get; init; }
+
+    /// <summary>All events up to this sequence number are done, parked or dead letters; null if it never ran.</summary>
+    public long? Position { get; init; }
 
     /// <summary>The newest event of the journal.</summary>
     public required long Head { get; init; }
@@ -20,8 +27,8 @@ internal sealed record HandlerResponse
     /// <summary>The oldest event that the journal keeps, null if it is empty: no replay begins before it.</summary>
     public required long? Oldest { get; init; }
 
-    /// <summary>Events of the journal that it has not got to.</summary>
-    public required long Lag { get; init; }
+    /// <summary>Events of the journal that it has not got to; null if it never ran.</summary>
+    public long? Lag { get; init; }
 
     /// <summary>Events that failed and are tried again, and those of the same clients that wait behind them.</summary>
     public required int Parked { get; init; }
@@ -38,31 +45,33 @@ internal sealed record HandlerResponse
     public long? ReplayingUntil { get; init; }
     public string? LastError { get; init; }
     public DateTimeOffset? LastErrorAt { get; init; }
-    public required HandlerOptionsResponse Options { get; init; }
 
-    public static HandlerResponse Of(ConsumerEngine engine, long head, long? oldest, long deadLetters)
+    /// <summary>Null if it is off.</summary>
+    public HandlerOptionsResponse? Options { get; init; }
+
+    /// <param name="state">Null if it never ran.</param>
+    public static HandlerResponse Of(FoundHandler handler, ConsumerState? state, int parked, long head, long? oldest, long deadLetters) => new()
     {
-        var (state, options) = (engine.State, engine.Consumer.Options);
-        return new()
-        {
-            Name = engine.Consumer.Name,
-            Wants = engine.Consumer.Wanted,
-            Position = state.Position,
-            Head = head,
-            Oldest = oldest,
-            Lag = Math.Max(0, head - state.Position),
-            Parked = engine.Parked,
-            DeadLetters = deadLetters,
-            Handled = state.Handled,
-            Missed = state.Missed,
-            Paused = state.IsPaused,
-            ReplayingUntil = state.ReplayUntil,
-            LastError = state.LastError,
-            LastErrorAt = state.LastErrorAt,
-            Options = new(
-                options.Lanes, options.Attempts, options.Timeout.TotalSeconds, options.FirstDelay.TotalSeconds, options.LongestDelay.TotalSeconds),
-        };
-    }
+        Name = handler.Name,
+        Wants = handler.Wants,
+        Origin = handler.Origin,
+        Enabled = handler.Consumer is not null,
+        Position = state?.Position,
+        Head = head,
+        Oldest = oldest,
+        Lag = state is null ? null : Math.Max(0, head - state.Position),
+        Parked = parked,
+        DeadLetters = deadLetters,
+        Handled = state?.Handled ?? 0,
+        Missed = state?.Missed ?? 0,
+        Paused = state?.IsPaused ?? false,
+        ReplayingUntil = state?.ReplayUntil,
+        LastError = state?.LastError,
+        LastErrorAt = state?.LastErrorAt,
+        Options = handler.Consumer?.Options is { } options
+            ? new(options.Lanes, options.Attempts, options.Timeout.TotalSeconds, options.FirstDelay.TotalSeconds, options.LongestDelay.TotalSeconds)
+            : null,
+    };
 }
 
 /// <param name="Lanes">Events that are handled at the same time.</param>

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Mvc;
 using WebhookService.Api.Errors;
 using WebhookService.Api.Lists;
 using WebhookService.Api.Security;
+using WebhookService.Application.BusinessHandlers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Journal;
@@ -15,14 +16,14 @@ namespace WebhookService.Api.Handlers;
 [ApiController]
 [Route("api/v1/handlers")]
 [Authorize(Policy = Policies.Manage)]
-internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, IJournalBell bell) : ControllerBase
+internal sealed class HandlersController(IMediator mediator, HandlerFinder handlers, ConsumerDesk desk, IJournalReader journal, IJournalBell bell) : ControllerBase
 {
-    /// <summary>The handlers that run, by name. There are few: all are on one page.</summary>
+    /// <summary>The handlers that there are, by name, also those that are off (`enabled`). There are few: all are on one page.</summary>
     [HttpGet]
     public ListResult<HandlerResponse> List([FromQuery] ListQuery query) => new(query, async (_, cancellation) =>
     {
         var (dead, oldest) = (await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
-        return new Page<HandlerResponse>([.. desk.All.Select(engine => AnswerOf(engine, dead, oldest))], null);
+        return new Page<HandlerResponse>([.. handlers.All.Select(handler => AnswerOf(handler, dead, oldest))], null);
     });
 
     /// <summary>One handler.</summary>
@@ -30,7 +31,7 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     public async Task<HandlerResponse> Get(string name, CancellationToken cancellation)
     {
         Response.Headers.CacheControl = "no-store";
-        return AnswerOf(Find(name), await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
+        return AnswerOf(Known(name), await mediator.Send(new CountDeadLetters(), cancellation), await OldestAsync(cancellation));
     }
 
     /// <summary>Begins nothing more until it is resumed, also after a restart. What is under way ends.</summary>
@@ -73,7 +74,7 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     [HttpGet("{name}/dead-letters")]
     public ListResult<DeadLetterResponse> DeadLetters(string name, [FromQuery] ListQuery query) => new(
         query,
-        async (page, cancellation) => (await mediator.Send(new ListDeadLetters(Find(name).Consumer.Name, page), cancellation)).Select(DeadLetterResponse.Of));
+        async (page, cancellation) => (await mediator.Send(new ListDeadLetters(Known(name).Name, page), cancellation)).Select(DeadLetterResponse.Of));
 
     /// <summary>Takes one back: it is tried again, before what waits of its client.</summary>
     [HttpPost("{name}/dead-letters/{id:long}/redeliver")]
@@ -85,7 +86,7 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
     [HttpDelete("{name}/dead-letters/{id:long}")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]
     public async Task<IActionResult> Drop(string name, long id) =>
-        await mediator.Send(new DropDeadLetter(Find(name).Consumer.Name, id), CancellationToken.None) ? NoContent() : throw NoLetter(name, id);
+        await mediator.Send(new DropDeadLetter(Known(name).Name, id), CancellationToken.None) ? NoContent() : throw NoLetter(name, id);
 
     private async Task<long> PlaceAsync(string from, CancellationToken cancellation)
     {
@@ -98,13 +99,20 @@ internal sealed class HandlersController(IMediator mediator, ConsumerDesk desk, 
         throw ApiException.BadRequest("invalid-value", $"'{from}' is neither a sequence number nor a time.", "from", "Write 4711 or 2026-03-01T12:00:00Z, in quotes.");
     }
 
-    private ConsumerEngine Find(string name) => desk.Find(name) ?? throw ApiException.NotFound(
-        $"No handler '{name}' runs.", "GET /api/v1/handlers lists those that do; the log says at the start which are off.");
+    private FoundHandler Known(string name) => handlers.Named(name) ?? throw ApiException.NotFound($"There is no handler '{name}'.", "GET /api/v1/handlers lists those that there are.");
 
     private async Task<long?> OldestAsync(CancellationToken cancellation) => (await mediator.Send(new ListEvents(bell.Head, 1), cancellation)).Oldest;
 
-    private HandlerResponse AnswerOf(ConsumerEngine engine, IReadOnlyDictionary<string, long> dead, long? oldest) =>
-        HandlerResponse.Of(engine, bell.Head, oldest, dead.GetValueOrDefault(engine.Consumer.Name));
+    private ConsumerEngine Find(string name) => desk.Find(Known(name).Name) ?? throw ApiException.Conflict(
+        "handler-off", $"The handler '{name}' is off.", $"Handlers:{name}:Enabled=true in the configuration switches it on at the next start.");
+
+    private HandlerResponse AnswerOf(FoundHandler handler, IReadOnlyDictionary<string, long> dead, long? oldest)
+    {
+        var (head, letters) = (bell.Head, dead.GetValueOrDefault(handler.Name));
+        return desk.Find(handler.Name) is { } engine
+            ? HandlerResponse.Of(handler, engine.State, engine.Parked, head, oldest, letters)
+            : journal.Load(handler.Name) is var (state, parked) ? HandlerResponse.Of(handler, state, parked.Count, head, oldest, letters) : HandlerResponse.Of(handler, null, 0, head, oldest, letters);
+    }
 
     private static ApiException NoLetter(string name, long id) => ApiException.NotFound(
         $"The handler '{name}' has no dead letter {id}.", $"It may have been redelivered or deleted; GET /api/v1/handlers/{name}/dead-letters lists what is there.");

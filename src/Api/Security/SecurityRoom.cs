@@ -15,7 +15,7 @@ namespace WebhookService.Api.Security;
 /// <summary>Who may do what: shared tokens and JWTs, one policy per scope, and closed doors for what names no policy.</summary>
 internal static class SecurityRoom
 {
-    private const string TokenOrJwt = "TokenOrJwt";
+    public const string TokenOrJwt = "TokenOrJwt";
 
     public static IServiceCollection AddSecurity(this IServiceCollection services)
     {
@@ -27,6 +27,7 @@ internal static class SecurityRoom
 
         // The core of AddAuthentication and AddJwtBearer, without the data protection keys in the home folder that they bring and nobody uses.
         services.AddAuthenticationCore(options => options.DefaultScheme = TokenOrJwt);
+        services.AddScoped<IAuthenticationService, SharedTokensFirst>();
         services.AddWebEncoders();
         services.AddSingleton<IPostConfigureOptions<JwtBearerOptions>, JwtBearerPostConfigureOptions>();
         new AuthenticationBuilder(services)

@@ -7,6 +7,8 @@ import * as broker from './pages/broker.js';
 import * as device from './pages/device.js';
 import * as devices from './pages/devices.js';
 import * as events from './pages/events.js';
+import * as handler from './pages/handler.js';
+import * as handlers from './pages/handlers.js';
 import * as message from './pages/message.js';
 import * as messages from './pages/messages.js';
 import * as overview from './pages/overview.js';
@@ -19,6 +21,7 @@ const routes = [
   { path: 'devices', page: devices, nav: 'Devices', more: device },
   { path: 'messages', page: messages, nav: 'Messages', more: message },
   { path: 'events', page: events, nav: 'Events' },
+  { path: 'handlers', page: handlers, nav: 'Handlers', more: handler },
   { path: 'quarantine', page: quarantine, nav: 'Quarantine', more: quarantine },
   { path: 'broker', page: broker, nav: 'Broker' },
   { path: 'setup', page: setup, nav: 'Connect EMQX' },

@@ -17,17 +17,20 @@ public sealed class BrokerWatch(IReadOnlyList<IBroker> brokers)
     /// <summary>Whether anybody can be asked for a client of that node.</summary>
     public bool CanVerify(string? node) => OwnersOf(node).Any();
 
-    /// <summary>When the broker's list was last read completely, which confirmed those online; null if never.</summary>
-    public DateTimeOffset? ListedAt(string? node)
-    {
-        var owners = OwnersOf(node).Take(2).ToList();
-        return owners.Count == 1 || (owners.Count > 0 && !string.IsNullOrEmpty(node)) ? Of(owners[0]).ListedAt : null;
-    }
+    /// <summary>The broker whose list speaks for that node; null where none or several may know its clients, so that no list can tell alone.</summary>
+    public IBroker? OnlyOwnerOf(string? node) => OwnersOf(node).Take(2).ToList() is [var owner] ? owner : null;
+
+    /// <summary>When the list that speaks for that node was last read completely, which confirmed those online; null if never, or if none speaks for it.</summary>
+    public DateTimeOffset? ListedAt(string? node) => OnlyOwnerOf(node) is { } owner ? Of(owner).ListedAt : null;
 }
 
-/// <summary>What is known of one broker. Written by the worker of that broker only.</summary>
+/// <summary>What is known of one broker. Its sweeps write it, and so do the questions for single clients beside them.</summary>
 public sealed class BrokerState
 {
+    // One word each: others read them while one writes.
+    private long listedAt;
+    private long silentUntil;
+
     public BrokerCondition? Condition { get; set; }
 
     /// <summary>Why it could not be asked the last time; null if it could.</summary>
@@ -49,12 +52,6 @@ public sealed class BrokerState
         set => Interlocked.Exchange(ref silentUntil, value?.UtcTicks ?? 0);
     }
 
-    // One word each: others read them while one writes.
-    private long listedAt;
-    private long silentUntil;
-
-    private static DateTimeOffset? Read(ref long ticks) => Interlocked.Read(ref ticks) is not 0 and var known ? new(known, TimeSpan.Zero) : null;
-
     /// <summary>A sweep held, and none was complete since.</summary>
     public bool IsHolding { get; set; }
 
@@ -63,4 +60,6 @@ public sealed class BrokerState
 
     /// <summary>The number of the sweep under way.</summary>
     public long? Running { get; set; }
+
+    private static DateTimeOffset? Read(ref long ticks) => Interlocked.Read(ref ticks) is not 0 and var known ? new(known, TimeSpan.Zero) : null;
 }

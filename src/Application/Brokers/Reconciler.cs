@@ -187,7 +187,7 @@ public sealed class Reconciler(
         }
 
         // Where several brokers may have a device, none can tell alone: each is asked for it by name when it turns stale.
-        NodeHeard Heard(string? name) => new(name ?? "", watch.OwnersOf(name).Take(2).ToList() is [var owner] && owner == broker)
+        NodeHeard Heard(string? name) => new(name ?? "", watch.OnlyOwnerOf(name) == broker)
         {
             IsUnnamed = !string.IsNullOrEmpty(name) && state.Condition!.Nodes.All(node => node.Name != name || !node.Running),
             Recent = asOf - options.Value.BrakeHold,
@@ -238,20 +238,8 @@ public sealed class Reconciler(
     }
 
     /// <summary>Tells what was found, however long the reports before it take: a sweep does not begin anew because of them.</summary>
-    private async Task<T> TellAsync<T>(ICommand<T> found, CancellationToken cancellation)
-    {
-        while (true)
-        {
-            try
-            {
-                return await mediator.Send(found, CancellationToken.None); // once given it is done, also while the service stops
-            }
-            catch (OverloadedException overloaded)
-            {
-                await Task.Delay(overloaded.RetryAfter, time, cancellation);
-            }
-        }
-    }
+    private Task<T> TellAsync<T>(ICommand<T> found, CancellationToken cancellation) =>
+        Overload.WaitOutAsync(() => mediator.Send(found, CancellationToken.None), time, cancellation); // once given it is done, also while the service stops
 
     /// <summary>Now by the broker's clock, and rather too early: what happened after it may or may not be in the answer.</summary>
     private DateTimeOffset AsOf(BrokerState state)

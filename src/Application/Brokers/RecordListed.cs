@@ -30,10 +30,10 @@ internal sealed class RecordReconciledHandler(ClientPresence presence, IDeviceRe
         foreach (var listed in command.Clients)
         {
             var isCoarse = listed.Precision >= TimeSpan.FromSeconds(1);
+            await sessions.RecallAsync(listed.Id, listed.Node, listed.ConnectedAt, listed.Peer, cancellationToken);
             findings += await TellAsync(
                 listed.Id, command.ReceivedAt,
                 (set, seen) => set.Listed(listed.Node, listed.ConnectedAt, isCoarse, listed.Peer, listed.Details, command.AsOf, seen),
-                () => sessions.RecallAsync(listed.Id, listed.Node, listed.ConnectedAt, listed.Peer, cancellationToken),
                 listed.ConnectedAt > command.AsOf ? listed.ConnectedAt : command.AsOf, cancellationToken);
         }
         return findings;
@@ -46,7 +46,7 @@ internal sealed class RecordReconciledHandler(ClientPresence presence, IDeviceRe
         {
             if (await devices.FindAsync(client, cancellationToken) is not { } device || device.LastEvidenceAt > command.AsOf) continue; // it has come meanwhile
 
-            var alive = command.AliveUntil is { } listed && !(listed < device.LastEvidenceAt) && listed > device.Session?.ConnectedAt ? listed : device.LastEvidenceAt;
+            var alive = device.AliveUntil(command.AliveUntil);
             findings += await TellAsync(
                 client, command.ReceivedAt,
                 (set, seen) =>
@@ -55,19 +55,16 @@ internal sealed class RecordReconciledHandler(ClientPresence presence, IDeviceRe
                     if (waiting is { DisconnectedAt: { } left } && waiting.Precision < TimeSpan.FromSeconds(1) && left < command.AsOf) set.Absent(left, left, seen);
                     return set.Absent(command.AsOf, alive, seen);
                 },
-                () => ValueTask.CompletedTask,
                 seenAt: null, cancellationToken);
         }
         return findings;
     }
 
     private async ValueTask<Findings> TellAsync(
-        ClientId client, DateTimeOffset receivedAt, Func<SessionSet, Observation, Outcome> fact, Func<ValueTask> prepare, DateTimeOffset? seenAt,
-        CancellationToken cancellation)
+        ClientId client, DateTimeOffset receivedAt, Func<SessionSet, Observation, Outcome> fact, DateTimeOffset? seenAt, CancellationToken cancellation)
     {
         var known = await devices.FindAsync(client, cancellation);
         var before = known?.Connectivity.Status;
-        await prepare();
         if (await presence.TellAsync(client, receivedAt, fact, seenAt, cancellation, cause: Cause.Reconciliation) is Outcome.Repeated) return default;
         if (before is null) return new Findings { Discovered = 1 };
 

@@ -20,15 +20,12 @@ internal sealed class HandlerConsumer : IConsumer
     private readonly ClientIdPattern? clients;
 
     private HandlerConsumer(
-        string name, ConsumerOptions options, Type wanted, bool needsPayload, NamedTopic? topic, ClientIdPattern? clients,
+        string name, ConsumerOptions options, string text, Type wanted, bool needsPayload, NamedTopic? topic, ClientIdPattern? clients,
         Func<JournalEntry, HandlingContext, CancellationToken, Task> handle)
     {
         (Name, Options, this.wanted, NeedsPayload, this.topic, this.clients, this.handle) = (name, options, wanted, needsPayload, topic, clients, handle);
-        var type = wanted.GetCustomAttribute<EventNameAttribute>()?.Name;
-        Types = EventTypes.Parse(type);
-        Wanted = (type ?? (wanted == typeof(IDomainEvent) ? "*" : wanted.Name))
-            + (topic is null ? "" : $" on {topic.Text}")
-            + (clients is null ? "" : $" of {clients.Text}{(clients.IsPrefix ? "*" : "")}");
+        Types = EventTypes.Parse(wanted.GetCustomAttribute<EventNameAttribute>()?.Name);
+        Wanted = text;
     }
 
     public string Name { get; }
@@ -48,20 +45,29 @@ internal sealed class HandlerConsumer : IConsumer
     {
         var named = handler.GetType().GetCustomAttribute<TopicAttribute>() is { } filter ? new NamedTopic(filter.Filter) : null;
         var pattern = about.Clients is null ? null : ClientIdPattern.Parse(about.Clients);
-        var isMessage = contract.GetGenericTypeDefinition() == typeof(IMessageHandler<>);
+        var isMessage = IsMessage(contract);
         var argument = contract.GetGenericArguments()[0];
         var run = typeof(HandlerConsumer)
             .GetMethod(isMessage ? nameof(HandleMessageAsync) : nameof(HandleEventAsync), BindingFlags.NonPublic | BindingFlags.Static)!
             .MakeGenericMethod(argument).CreateDelegate<Func<object, JournalEntry, HandlingContext, CancellationToken, Task>>();
         return new(
-            name, options, isMessage ? typeof(MessagePublished) : argument, isMessage || argument == typeof(MessagePublished), named, pattern,
+            name, options, WantedBy(handler.GetType(), contract, about), EventOf(contract), isMessage || argument == typeof(MessagePublished), named, pattern,
             (entry, context, cancellation) => run(handler, entry, context, cancellation));
+    }
+
+    /// <summary>Which events a class wants, for people to read; also if its topic is none.</summary>
+    public static string WantedBy(Type handler, Type contract, HandlerAttribute about)
+    {
+        var kind = EventOf(contract);
+        return (kind.GetCustomAttribute<EventNameAttribute>()?.Name ?? (kind == typeof(IDomainEvent) ? "*" : kind.Name))
+            + (handler.GetCustomAttribute<TopicAttribute>() is { } topic ? $" on {topic.Filter}" : "")
+            + (about.Clients is null ? "" : $" of {about.Clients}");
     }
 
     public bool Wants(JournalEntry entry) =>
         wanted.IsInstanceOfType(entry.Happened)
         && (topic is null || (entry.Message is { } message ? topic.Matches(message.Topic) : entry.IsMessageGone))
-        && (clients is null || (entry.Client is { } client && (clients.IsPrefix ? client.Value.StartsWith(clients.Text, StringComparison.Ordinal) : client.Value == clients.Text)));
+        && (clients is null || (entry.Client is { } client && clients.Matches(client.Value)));
 
     /// <exception cref="EventGoneException">Retention removed the message that it needs, be it only to know whether the topic is its own.</exception>
     public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation)
@@ -72,6 +78,10 @@ internal sealed class HandlerConsumer : IConsumer
     }
 
     private static EventGoneException Gone() => new("its message was removed by retention before it was handled.");
+
+    private static Type EventOf(Type contract) => IsMessage(contract) ? typeof(MessagePublished) : contract.GetGenericArguments()[0];
+
+    private static bool IsMessage(Type contract) => contract.GetGenericTypeDefinition() == typeof(IMessageHandler<>);
 
     private static Task HandleEventAsync<TEvent>(object handler, JournalEntry entry, HandlingContext context, CancellationToken cancellation)
         where TEvent : IDomainEvent => ((IBusinessHandler<TEvent>)handler).HandleAsync((TEvent)entry.Happened, context, cancellation);

@@ -10,25 +10,55 @@ using WebhookService.Domain;
 namespace WebhookService.Application.BusinessHandlers;
 
 /// <summary>An assembly in which business handlers are looked for.</summary>
-public sealed record HandlerAssembly(Assembly Assembly);
+/// <param name="Origin">The file of a plug-in, as people find it; null for an assembly of the service itself.</param>
+public sealed record HandlerAssembly(Assembly Assembly, string? Origin = null);
+
+/// <summary>A business handler that there is.</summary>
+/// <param name="Wants">Which events it wants, for people to read.</param>
+/// <param name="Origin">As in <see cref="HandlerAssembly"/>.</param>
+/// <param name="Consumer">Null if it is off.</param>
+public sealed record FoundHandler(string Name, string Wants, string? Origin, IConsumer? Consumer);
 
 /// <summary>
 /// Finds the business handlers and makes consumers of them. A class that handles one kind of event is one consumer, named after the class;
 /// one that handles several is one for each, with the event behind the name (`audit-device-went-online`), so that each has a place and failures of its own.
 /// </summary>
-public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblies, IServiceProvider services, IConfiguration configuration)
+public sealed partial class HandlerFinder
 {
     public const string Section = "Handlers";
 
-    /// <returns>The consumers that run, and the names of those that are off.</returns>
-    /// <exception cref="OptionsValidationException">Two have one name, a topic or a setting is wrong, or settings are for nobody.</exception>
-    public (IReadOnlyList<IConsumer> Consumers, IReadOnlyList<string> Off) Find()
+    private readonly IEnumerable<HandlerAssembly> assemblies;
+    private readonly IEnumerable<IConsumerSource> sources;
+    private readonly IServiceProvider services;
+    private readonly IConfiguration configuration;
+    private readonly Lazy<IReadOnlyList<FoundHandler>> all;
+
+    public HandlerFinder(IEnumerable<HandlerAssembly> assemblies, IEnumerable<IConsumerSource> sources, IServiceProvider services, IConfiguration configuration)
     {
-        var (found, off, mistakes) = (new Dictionary<string, (Type Type, IConsumer? Consumer)>(StringComparer.Ordinal), new List<string>(), new List<string>());
-        foreach (var type in assemblies.SelectMany(one => one.Assembly.GetTypes()).Where(type => type is { IsClass: true, IsAbstract: false, IsGenericTypeDefinition: false }))
+        (this.assemblies, this.sources, this.services, this.configuration) = (assemblies, sources, services, configuration);
+        all = new(Find);
+    }
+
+    /// <summary>All handlers by name, those that are off among them.</summary>
+    /// <exception cref="OptionsValidationException">Two have one name, a topic or a setting is wrong, or settings are for nobody.</exception>
+    public IReadOnlyList<FoundHandler> All => all.Value;
+
+    public FoundHandler? Named(string name) => All.FirstOrDefault(one => one.Name == name);
+
+    /// <summary>The classes of an assembly that handle something, each with what.</summary>
+    public static IEnumerable<(Type Type, IReadOnlyList<Type> Contracts)> HandlersIn(Assembly assembly) =>
+        from type in assembly.GetTypes()
+        where type is { IsClass: true, IsAbstract: false, IsGenericTypeDefinition: false }
+        let contracts = type.GetInterfaces().Where(IsContract).ToList()
+        where contracts.Count > 0
+        select (type, (IReadOnlyList<Type>)contracts);
+
+    private List<FoundHandler> Find()
+    {
+        var (found, mistakes) = (new Dictionary<string, (string Where, FoundHandler Handler)>(StringComparer.Ordinal), new List<string>());
+        foreach (var (origin, type, contracts) in assemblies.SelectMany(one => HandlersIn(one.Assembly).Select(handler => (one.Origin, handler.Type, handler.Contracts))))
         {
-            var contracts = type.GetInterfaces().Where(IsContract).ToList();
-            if (contracts.Count == 0) continue;
+            var where = type.FullName + (origin is null ? "" : $" in {origin}");
             var about = type.GetCustomAttribute<HandlerAttribute>() ?? new HandlerAttribute();
             object? handler = null;
             foreach (var contract in contracts)
@@ -38,44 +68,66 @@ public sealed partial class HandlerFinder(IEnumerable<HandlerAssembly> assemblie
                 {
                     if (!IsName().IsMatch(name)) throw new DomainException("a name is made of small letters, digits and hyphens, at most 100");
                     if (found.TryGetValue(name, out var other))
-                        throw new DomainException($"{other.Type.FullName} has the same name. Give one of them another with [Handler(Name = \"…\")]");
-                    var settings = new HandlerSettings();
-                    configuration.GetSection($"{Section}:{name}").Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
+                        throw new DomainException($"{other.Where} has the same name. Give one of them another with [Handler(Name = \"…\")]");
+                    var (settings, wants) = (SettingsOf(name), HandlerConsumer.WantedBy(type, contract, about));
                     if (!(settings.Enabled ?? !about.IsOff))
                     {
-                        found[name] = (type, null);
-                        off.Add(name);
+                        found[name] = (where, new(name, wants, origin, Consumer: null));
                         continue;
                     }
                     handler ??= ActivatorUtilities.CreateInstance(services, type);
-                    found[name] = (type, HandlerConsumer.Of(handler, contract, name, about, OptionsOf(about, settings)));
+                    found[name] = (where, new(name, wants, origin, HandlerConsumer.Of(handler, contract, name, about, OptionsOf(about.Options, settings))));
                 }
                 catch (Exception mistake) when (mistake is DomainException or ValidationException or InvalidOperationException)
                 {
-                    mistakes.Add($"The handler '{name}' ({type.FullName}) cannot run: {mistake.Message.TrimEnd('.')}.");
+                    mistakes.Add($"The handler '{name}' ({where}) cannot run: {mistake.Message.TrimEnd('.')}.");
                 }
+                catch (Exception fault) when (origin is not null)
+                {
+                    mistakes.Add($"The handler '{name}' ({where}) cannot run: {fault.GetType().Name}: {fault.Message.TrimEnd('.')}. Its author can mend it; {Section}:{name}:Enabled=false starts the service without it.");
+                }
+            }
+        }
+        foreach (var plan in sources.SelectMany(source => source.Plans()))
+        {
+            try
+            {
+                if (found.TryGetValue(plan.Name, out var other)) throw new DomainException($"{other.Where} has the same name. Give one of them another");
+                var settings = SettingsOf(plan.Name);
+                var consumer = plan.Make(OptionsOf(plan.Defaults, settings));
+                found[plan.Name] = ("another of the configuration", new(plan.Name, consumer.Wanted, Origin: null, settings.Enabled is false ? null : consumer));
+            }
+            catch (Exception mistake) when (mistake is DomainException or ValidationException or InvalidOperationException)
+            {
+                mistakes.Add($"The handler '{plan.Name}' cannot run: {mistake.Message.TrimEnd('.')}.");
             }
         }
         foreach (var section in configuration.GetSection(Section).GetChildren())
             if (mistakes.Count == 0 && !found.Keys.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
                 mistakes.Add($"{section.Path} is for no handler. There are: {string.Join(", ", found.Keys.Order(StringComparer.Ordinal))}.");
         if (mistakes.Count > 0) throw new OptionsValidationException(Section, typeof(HandlerSettings), mistakes);
-        return ([.. found.Values.Select(one => one.Consumer).OfType<IConsumer>()], off);
+        return [.. found.Values.Select(one => one.Handler).OrderBy(one => one.Name, StringComparer.Ordinal)];
     }
 
     private static bool IsContract(Type contract) =>
         contract.IsGenericType && contract.GetGenericTypeDefinition() is var definition && (definition == typeof(IBusinessHandler<>) || definition == typeof(IMessageHandler<>));
 
-    private static ConsumerOptions OptionsOf(HandlerAttribute about, HandlerSettings settings)
+    private HandlerSettings SettingsOf(string name)
     {
-        var options = new ConsumerOptions
+        var settings = new HandlerSettings();
+        configuration.GetSection($"{Section}:{name}").Bind(settings, binder => binder.ErrorOnUnknownConfiguration = true);
+        return settings;
+    }
+
+    private static ConsumerOptions OptionsOf(ConsumerOptions about, HandlerSettings settings)
+    {
+        var options = about with
         {
             Lanes = settings.Lanes ?? about.Lanes,
             Attempts = settings.Attempts ?? about.Attempts,
-            Timeout = settings.Timeout ?? TimeSpan.FromSeconds(about.TimeoutSeconds),
-            FirstDelay = settings.FirstDelay ?? TimeSpan.FromSeconds(about.FirstDelaySeconds),
-            LongestDelay = settings.LongestDelay ?? TimeSpan.FromSeconds(about.LongestDelaySeconds),
-            FromBeginning = about.FromBeginning,
+            Timeout = settings.Timeout ?? about.Timeout,
+            FirstDelay = settings.FirstDelay ?? about.FirstDelay,
+            LongestDelay = settings.LongestDelay ?? about.LongestDelay,
         };
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         return options;

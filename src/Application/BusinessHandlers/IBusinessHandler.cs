@@ -68,4 +68,14 @@ public sealed class HandlerAttribute : Attribute
 
     /// <summary>As in <see cref="ConsumerOptions.FromBeginning"/>.</summary>
     public bool FromBeginning { get; init; }
+
+    internal ConsumerOptions Options => new()
+    {
+        Lanes = Lanes,
+        Attempts = Attempts,
+        Timeout = TimeSpan.FromSeconds(TimeoutSeconds),
+        FirstDelay = TimeSpan.FromSeconds(FirstDelaySeconds),
+        LongestDelay = TimeSpan.FromSeconds(LongestDelaySeconds),
+        FromBeginning = FromBeginning,
+    };
 }

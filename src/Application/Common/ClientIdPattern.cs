@@ -17,4 +17,8 @@ public sealed record ClientIdPattern(string Text, bool IsPrefix)
         }
         return new(id.ToString(), IsPrefix: false);
     }
+
+    public bool Matches(string id) => IsPrefix ? id.StartsWith(Text, StringComparison.Ordinal) : id == Text;
+
+    public override string ToString() => IsPrefix ? Text + "*" : Text;
 }

@@ -1,4 +1,5 @@
 using WebhookService.Application.Common;
+using WebhookService.Application.Notices;
 using WebhookService.Domain;
 
 namespace WebhookService.Application.Consumers;
@@ -14,7 +15,7 @@ public sealed record RedeliverDeadLetter(string Consumer, long Id, DateTimeOffse
 /// <returns>False if there is no such dead letter.</returns>
 public sealed record DropDeadLetter(string Consumer, long Id) : ICommand<bool>;
 
-internal sealed class ConsumerCommandHandler(IConsumerStore store) :
+internal sealed class ConsumerCommandHandler(IConsumerStore store, DeadLetterNotices notices) :
     ICommandHandler<SaveConsumerProgress>,
     ICommandHandler<RedeliverDeadLetter, ParkedEvent?>,
     ICommandHandler<DropDeadLetter, bool>
@@ -22,12 +23,21 @@ internal sealed class ConsumerCommandHandler(IConsumerStore store) :
     public async Task<Outcome> Handle(SaveConsumerProgress command, CancellationToken cancellationToken)
     {
         await store.SaveAsync(command.Progress, cancellationToken);
+        await notices.BuriedAsync(command.Progress.Name, command.Progress.Dead, cancellationToken);
         return Outcome.Applied;
     }
 
-    public async Task<ParkedEvent?> Handle(RedeliverDeadLetter command, CancellationToken cancellationToken) =>
-        await store.RedeliverAsync(command.Consumer, command.Id, command.Now, cancellationToken);
+    public async Task<ParkedEvent?> Handle(RedeliverDeadLetter command, CancellationToken cancellationToken)
+    {
+        var again = await store.RedeliverAsync(command.Consumer, command.Id, command.Now, cancellationToken);
+        if (again is not null) await notices.RemovedAsync(cancellationToken);
+        return again;
+    }
 
-    public async Task<bool> Handle(DropDeadLetter command, CancellationToken cancellationToken) =>
-        await store.DropDeadLetterAsync(command.Consumer, command.Id, cancellationToken);
+    public async Task<bool> Handle(DropDeadLetter command, CancellationToken cancellationToken)
+    {
+        var dropped = await store.DropDeadLetterAsync(command.Consumer, command.Id, cancellationToken);
+        if (dropped) await notices.RemovedAsync(cancellationToken);
+        return dropped;
+    }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using MediatR;
 using WebhookService.Application.Common;
@@ -33,6 +35,12 @@ public sealed class ConsumerEngine
     /// <summary>Idle lanes wait so long for an event that holds up the window.</summary>
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    /// <summary>Between two readings where nothing else is to be done: a busy service commits hundreds of times a second.</summary>
+    private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Timers take no more than some weeks.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+
     /// <summary>How long handlers may go on when the service stops.</summary>
     internal static readonly TimeSpan Farewell = TimeSpan.FromSeconds(10);
 
@@ -41,11 +49,16 @@ public sealed class ConsumerEngine
     private readonly IJournalBell bell;
     private readonly IMediator mediator;
     private readonly TimeProvider time;
-    private readonly Channel<object> inbox = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // Outcome or Order
+    private readonly Channel<object> inbox = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // Handled, Order, Nudge
+    private readonly Lane[] lanes;
 
     // ---- what the loop remembers ---------------------------------------------------------------------------------------
     private readonly Queue<Order> orders = new();
     private readonly ClientLines lines = new();
+    private ITimer? alarm;
+    private long? alarmAt; // as a timestamp; null while it is not set
+    private bool isWatching;
+    private Exception? bellFault;
     private readonly Queue<Work> window = new(); // what was read and the position has not passed, in order of the journal
     private readonly Dictionary<long, Work> parkedNow = [];
     private readonly HashSet<long> unparkedNow = [];
@@ -53,6 +66,7 @@ public sealed class ConsumerEngine
     private ConsumerState state = new(0, false, null, 0, 0, null, null);
     private ConsumerState saved = new(-1, false, null, 0, 0, null, null);
     private long read;
+    private long readAt;
     private int running;
     private int parked;
     private int unsaved;
@@ -60,8 +74,11 @@ public sealed class ConsumerEngine
     private long failed;
     private long buried;
 
-    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time) =>
+    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time)
+    {
         (this.consumer, this.journal, this.bell, this.mediator, this.time) = (consumer, journal, bell, mediator, time);
+        lanes = [.. Enumerable.Range(0, Lanes).Select(_ => NewLane())];
+    }
 
     public IConsumer Consumer => consumer;
 
@@ -91,16 +108,20 @@ public sealed class ConsumerEngine
     /// <exception cref="OverloadedException">It was stopped and could not write down how far it came: some events will come again.</exception>
     public async Task RunAsync(CancellationToken stopping)
     {
-        using var hurry = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        using var ringing = alarm = time.CreateTimer(_ => inbox.Writer.TryWrite(new Nudge(IsAlarm: true)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        using var woken = stopping.UnsafeRegister(_ => inbox.Writer.TryWrite(new Nudge()), null);
         try
         {
             Begin();
             while (true)
             {
                 stopping.ThrowIfCancellationRequested();
-                var busy = TakeIn() | await ObeyAsync(stopping) | Dispatch(hurry.Token) | Read() | Shelve();
+                if (bellFault is not null) ExceptionDispatchInfo.Throw(bellFault);
+                var busy = TakeIn() | await ObeyAsync(stopping) | Dispatch() | Read() | Shelve();
                 if (SaveIn() is { } wait && wait <= TimeSpan.Zero) await SaveAsync(stopping);
-                if (!busy) await RestAsync(stopping);
+                if (busy) continue;
+                Arm(stopping);
+                await inbox.Reader.WaitToReadAsync(CancellationToken.None);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -109,10 +130,12 @@ public sealed class ConsumerEngine
         }
         finally
         {
-            hurry.CancelAfter(Farewell);
+            using var hurry = new CancellationTokenSource(Farewell, time);
+            using var hurried = hurry.Token.UnsafeRegister(_ => Array.ForEach(lanes, lane => lane.Hurry()), null);
             while (running > 0 && await inbox.Reader.WaitToReadAsync(CancellationToken.None)) TakeIn();
             inbox.Writer.Complete();
             TakeIn();
+            foreach (var lane in lanes) lane.Dispose();
             while (orders.TryDequeue(out var order)) order.Done.TrySetException(new ConsumerStoppedException(consumer.Name));
         }
         if (unsaved > 0 || state != saved) await WriteAsync();
@@ -215,18 +238,28 @@ public sealed class ConsumerEngine
         while (inbox.Reader.TryRead(out var said))
         {
             any = true;
-            if (said is Order order) orders.Enqueue(order);
-            else Settle((Outcome)said);
+            if (said is Handled how) Settle(how);
+            else if (said is Order order) orders.Enqueue(order);
+            else Heed((Nudge)said);
         }
         Advance();
         return any;
     }
 
-    private void Settle(Outcome outcome)
+    private void Heed(Nudge nudge)
+    {
+        if (nudge.IsAlarm) alarmAt = null;
+        if (nudge.IsGrowth) isWatching = false;
+        bellFault ??= nudge.Fault;
+    }
+
+    private void Settle(Handled how)
     {
         running--;
-        var (work, failure) = outcome;
-        if (outcome.WasInterrupted) return; // not its fault: it comes again after the start
+        if (how.IsLeftBehind) lanes[Array.IndexOf(lanes, how.Lane)] = NewLane();
+        else how.Lane.Free();
+        var (work, failure) = (how.Work, how.Failure);
+        if (how.WasInterrupted) return; // not its fault: it comes again after the start
         work.Attempts++;
         if (failure is null)
         {
@@ -238,8 +271,8 @@ public sealed class ConsumerEngine
         {
             failed++;
             state = state with { LastError = Cut($"Event {work.Seq}: {failure.Message}", LongestReason), LastErrorAt = time.GetUtcNow() };
-            if (failure is GiveUpException || work.Attempts >= consumer.Options.Attempts) Bury(work, outcome.Entry, failure.Message, failure.ToString());
-            else TryLater(work);
+            if (failure is GiveUpException || work.Attempts >= consumer.Options.Attempts) Bury(work, how.Entry, failure.Message, failure.ToString());
+            else TryLater(work, (failure as TryAgainException)?.After ?? TimeSpan.Zero);
         }
     }
 
@@ -258,10 +291,11 @@ public sealed class ConsumerEngine
         lines.Done(work, time.GetUtcNow());
     }
 
-    private void TryLater(Work work)
+    private void TryLater(Work work, TimeSpan atLeast)
     {
         var now = time.GetUtcNow();
-        work.NextAt = now + consumer.Options.DelayAfter(work.Attempts, Random.Shared.NextDouble());
+        var delay = consumer.Options.DelayAfter(work.Attempts, Random.Shared.NextDouble());
+        work.NextAt = now + (delay > atLeast ? delay : atLeast);
         ParkAll(lines.Find(work.Client, work.Seq)!);
         lines.Back(work, now);
     }
@@ -324,7 +358,7 @@ public sealed class ConsumerEngine
     }
 
     /// <summary>Begins to handle whose turn it is.</summary>
-    private bool Dispatch(CancellationToken hurry)
+    private bool Dispatch()
     {
         var any = false;
         while (!state.IsPaused && !IsHeld && running < Lanes && lines.Take(time.GetUtcNow()) is { } work)
@@ -337,7 +371,7 @@ public sealed class ConsumerEngine
             {
                 running++;
                 work.Started = time.GetTimestamp();
-                _ = HandleAsync(work, entry, hurry);
+                Array.Find(lanes, lane => !lane.IsBusy)!.Begin(work, entry);
             }
         }
         if (any) Advance();
@@ -350,6 +384,7 @@ public sealed class ConsumerEngine
         var head = bell.Head;
         if (state.IsPaused || IsHeld || IsWindowFull || parked >= MostParked || read >= head) return false;
 
+        readAt = Stopwatch.GetTimestamp();
         var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
         var gone = (page.Oldest ?? head + 1) - 1;
         var known = Math.Max(read, state.ReplayUntil ?? 0); // of a replay nothing is missed: it was there once
@@ -411,21 +446,7 @@ public sealed class ConsumerEngine
         : null;
 
     /// <summary>Writes down how far it came, however long the writer is busy.</summary>
-    private async Task SaveAsync(CancellationToken cancellation)
-    {
-        while (true)
-        {
-            try
-            {
-                await WriteAsync();
-                return;
-            }
-            catch (OverloadedException overloaded)
-            {
-                await Task.Delay(overloaded.RetryAfter, time, cancellation);
-            }
-        }
-    }
+    private Task SaveAsync(CancellationToken cancellation) => Overload.WaitOutAsync(WriteAsync, time, cancellation);
 
     private async Task WriteAsync()
     {
@@ -438,46 +459,45 @@ public sealed class ConsumerEngine
         (saved, unsaved, savedAt) = (progress.State, 0, time.GetTimestamp());
     }
 
-    /// <summary>Sleeps until there is something to do.</summary>
-    private async Task RestAsync(CancellationToken cancellation)
+    /// <summary>Sees to it that the inbox is told when there is something to do.</summary>
+    private void Arm(CancellationToken stopping)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var reasons = new List<Task>(3) { inbox.Reader.WaitToReadAsync(over.Token).AsTask() };
         var until = SaveIn();
         if (!state.IsPaused && !IsHeld)
         {
-            if (!IsWindowFull && parked < MostParked) reasons.Add(bell.WaitBeyondAsync(read, over.Token).AsTask());
+            if (!isWatching && !IsWindowFull && parked < MostParked)
+            {
+                isWatching = true;
+                _ = WatchAsync(read, stopping);
+            }
             if (running < Lanes) until = Earlier(until, lines.NextAt - time.GetUtcNow());
             until = Earlier(until, Patience - StuckFor());
         }
-        if (until is { } rest) reasons.Add(Task.Delay(rest > TimeSpan.Zero ? Shorter(rest) : TimeSpan.Zero, time, over.Token));
-        var reason = await Task.WhenAny(reasons);
-        await over.CancelAsync();
-        cancellation.ThrowIfCancellationRequested();
-        await reason;
+        if (until is not { } rest) return; // an alarm that is set for nothing does no harm
+        rest = rest < TimeSpan.Zero ? TimeSpan.Zero : rest < Longest ? rest : Longest;
+        var at = time.GetTimestamp() + (long)(rest.TotalSeconds * time.TimestampFrequency);
+        if (alarmAt <= at) return;
+        alarmAt = at;
+        alarm!.Change(rest, Timeout.InfiniteTimeSpan);
     }
 
-    private async Task HandleAsync(Work work, JournalEntry entry, CancellationToken hurry)
+    /// <summary>Waits until there is more to read; when much comes, until there is something of it.</summary>
+    private async Task WatchAsync(long beyond, CancellationToken stopping)
     {
-        using var late = new CancellationTokenSource(consumer.Options.Timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, hurry);
-        var cancellation = either.Token;
-        Exception? failure = null;
         try
         {
-            var handling = new Handling(work.Seq, work.Attempts + 1, work.IsReplay);
-            await Task.Run(() => consumer.HandleAsync(entry, handling, cancellation), CancellationToken.None).WaitAsync(cancellation); // one that does not listen is left behind
-        }
-        catch (OperationCanceledException ended) when (late.IsCancellationRequested && !hurry.IsCancellationRequested)
-        {
-            failure = new TimeoutException($"It took longer than {consumer.Options.Timeout}.", ended);
+            await bell.WaitBeyondAsync(beyond, stopping);
+            var rest = Breath - Stopwatch.GetElapsedTime(readAt);
+            if (rest > TimeSpan.Zero) await Task.Delay(rest, stopping); // by the real clock: it spares real work
+            inbox.Writer.TryWrite(new Nudge(IsGrowth: true));
         }
         catch (Exception fault)
         {
-            failure = fault; // whatever it is: it is told, and tried again
+            inbox.Writer.TryWrite(new Nudge(IsGrowth: true, Fault: stopping.IsCancellationRequested ? null : fault));
         }
-        inbox.Writer.TryWrite(new Outcome(work, failure, entry, WasInterrupted: failure is not null && hurry.IsCancellationRequested));
     }
+
+    private Lane NewLane() => new(consumer, time, how => inbox.Writer.TryWrite(how));
 
     // ---- small parts ---------------------------------------------------------------------------------------------------
 
@@ -485,13 +505,11 @@ public sealed class ConsumerEngine
 
     private static TimeSpan? Earlier(TimeSpan? one, TimeSpan? other) => other is null || one < other ? one : other;
 
-    /// <summary>Timers take no more than some weeks.</summary>
-    private static TimeSpan Shorter(TimeSpan rest) => rest < TimeSpan.FromDays(1) ? rest : TimeSpan.FromDays(1);
-
-    private sealed record Outcome(Work Work, Exception? Failure, JournalEntry Entry, bool WasInterrupted)
-    {
-        public void Deconstruct(out Work work, out Exception? failure) => (work, failure) = (Work, Failure);
-    }
+    /// <summary>What wakes the loop up.</summary>
+    /// <param name="IsAlarm">It is time.</param>
+    /// <param name="IsGrowth">The journal has grown.</param>
+    /// <param name="Fault">Why nobody can tell any more whether it grows.</param>
+    private sealed record Nudge(bool IsAlarm = false, bool IsGrowth = false, Exception? Fault = null);
 
     private sealed record Order(Func<Task> Act)
     {

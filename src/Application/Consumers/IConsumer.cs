@@ -28,6 +28,16 @@ public interface IConsumer
     Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation);
 }
 
+/// <summary>Consumers that come from configuration rather than from a class.</summary>
+public interface IConsumerSource
+{
+    IEnumerable<ConsumerPlan> Plans();
+}
+
+/// <summary>A consumer to be, whose options can be set under `Handlers:‹name›` as those of any other.</summary>
+/// <param name="Make">Makes it with the options as they were set.</param>
+public sealed record ConsumerPlan(string Name, ConsumerOptions Defaults, Func<ConsumerOptions, IConsumer> Make);
+
 /// <summary>One handling of an event.</summary>
 /// <param name="Key">The journal's sequence number: the same each time the event comes, so what was done under it need not be done again.</param>
 /// <param name="Attempt">From 1.</param>
@@ -61,6 +71,13 @@ public sealed record JournalMessage(string Id, ClientId Publisher, string Topic,
 
 /// <summary>A consumer throws it where another try would end the same way: the event becomes a dead letter at once.</summary>
 public sealed class GiveUpException(string reason, Exception? cause = null) : Exception(reason, cause);
+
+/// <summary>A consumer throws it where it was told when to come again: the event waits as long as that, if its own wait is shorter.</summary>
+/// <param name="after">An hour at the most: who asks for more is asked in between.</param>
+public sealed class TryAgainException(string reason, TimeSpan after) : Exception(reason)
+{
+    public TimeSpan After { get; } = after < TimeSpan.FromHours(1) ? after : TimeSpan.FromHours(1);
+}
 
 /// <summary>What the consumer needs of the event was removed by retention. It is counted as missed.</summary>
 public sealed class EventGoneException(string what) : Exception(what);

@@ -31,6 +31,8 @@ public interface IConsumerStore
     /// <returns>The event as it waits now; null if there is no such dead letter.</returns>
     ValueTask<ParkedEvent?> RedeliverAsync(string consumer, long deadLetter, DateTimeOffset now, CancellationToken cancellation);
 
+    ValueTask<bool> HasDeadLettersAsync(string consumer, CancellationToken cancellation);
+
     ValueTask<bool> DropDeadLetterAsync(string consumer, long deadLetter, CancellationToken cancellation);
 }
 

@@ -1,4 +1,5 @@
 using WebhookService.Application.Common;
+using WebhookService.Application.Notices;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 
@@ -22,12 +23,14 @@ public enum Forgotten
     OtherVersion,
 }
 
-internal sealed class ForgetDeviceHandler(IDeviceRepository devices) : ICommandHandler<ForgetDevice, Forgotten>
+internal sealed class ForgetDeviceHandler(IDeviceRepository devices, DeadLetterNotices notices) : ICommandHandler<ForgetDevice, Forgotten>
 {
     public async Task<Forgotten> Handle(ForgetDevice command, CancellationToken cancellationToken)
     {
         if (command.IfVersion is { } version && version != (await devices.FindAsync(command.Client, cancellationToken))?.Version) return Forgotten.OtherVersion;
 
-        return await devices.ForgetAsync(command.Client, ForgetDevice.Step, cancellationToken) ? Forgotten.Completely : Forgotten.InPart;
+        if (!await devices.ForgetAsync(command.Client, ForgetDevice.Step, cancellationToken)) return Forgotten.InPart;
+        await notices.RemovedAsync(cancellationToken); // its dead letters went with it
+        return Forgotten.Completely;
     }
 }

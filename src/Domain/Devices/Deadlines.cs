@@ -59,6 +59,10 @@ public sealed partial class Device
     /// <summary>The newest evidence that the device was connected.</summary>
     public DateTimeOffset? LastEvidenceAt => Later(SignOfLife?.At, IsLive ? Session?.ConnectedAt : IsTakenOver ? Connectivity.Since : null);
 
+    /// <summary>The last moment at which it is known to have been connected: its newest evidence, or the list that still had its connection.</summary>
+    /// <param name="listedAt">As in <see cref="Moment.ListedAt"/>.</param>
+    public DateTimeOffset? AliveUntil(DateTimeOffset? listedAt) => Later(LastEvidenceAt, listedAt > Session?.ConnectedAt ? listedAt : null);
+
     private bool IsStale => Connectivity.Confidence is Confidence.Stale;
 
     private bool IsTakenOver => Connectivity is { Evidence: "takeover", Status: ConnectivityStatus.Online };
@@ -155,19 +159,19 @@ public sealed partial class Device
     {
         Pending = Pending with { IsSilent = true };
         Version++;
-        Raise(new DeviceWentSilent(Id, now, LastMessageAt!.Value, (Profile.MessageInterval ?? rules.MessageInterval)!.Value.TotalSeconds));
+        Raise(new DeviceWentSilent(Id, now, LastMessageAt!.Value, MessageInterval(rules)!.Value.TotalSeconds));
     }
 
     private void Resume(DateTimeOffset at, Observation seen)
     {
-        if (!Pending.IsSilent || at + (Profile.MessageInterval ?? seen.Rules.MessageInterval) <= seen.ReceivedAt) return;
+        if (!Pending.IsSilent || at + MessageInterval(seen.Rules) <= seen.ReceivedAt) return;
         Pending = Pending with { IsSilent = false };
         Raise(new DeviceResumed(Id, at, (at - LastMessageAt)?.TotalSeconds ?? 0));
     }
 
     private void GoStale(DateTimeOffset now, DateTimeOffset? listedAt)
     {
-        Pending = Pending with { StaleAt = now, AliveUntil = Later(LastEvidenceAt, listedAt > Session?.ConnectedAt ? listedAt : null) };
+        Pending = Pending with { StaleAt = now, AliveUntil = AliveUntil(listedAt) };
         Connectivity = Connectivity with { Confidence = Confidence.Stale };
         Version++;
         Raise(new DeviceWentStale(Id, now, Pending.AliveUntil ?? FirstSeenAt));
@@ -218,7 +222,10 @@ public sealed partial class Device
     private DateTimeOffset? Offline(Moment moment) => Graced(Pending.OfflineConfirmedAt, moment.Rules.OfflineHold, moment);
 
     private DateTimeOffset? Silence(Moment moment) =>
-        !Pending.IsSilent && (Profile.MessageInterval ?? moment.Rules.MessageInterval) is { } interval ? Graced(LastMessageAt + interval, interval, moment) : null;
+        !Pending.IsSilent && MessageInterval(moment.Rules) is { } interval ? Graced(LastMessageAt + interval, interval, moment) : null;
+
+    /// <summary>How often a message is expected; null = no expectation.</summary>
+    private TimeSpan? MessageInterval(PresenceRules rules) => Profile.MessageInterval ?? rules.MessageInterval;
 
     /// <summary>When the last evidence is too long ago for the keep alive.</summary>
     private DateTimeOffset? Overrun(Moment moment) =>

@@ -120,23 +120,14 @@ internal sealed partial class ReconciliationWorker(
     /// <summary>Waits out an overload; any other failure is told in the log and left to the next sweep.</summary>
     private async Task PatientlyAsync(Func<Task> step, CancellationToken cancellation)
     {
-        while (true)
+        try
         {
-            try
-            {
-                await step();
-                return;
-            }
-            catch (OverloadedException overloaded)
-            {
-                await Task.Delay(overloaded.RetryAfter, time, cancellation);
-            }
-            catch (Exception fault) when (!cancellation.IsCancellationRequested)
-            {
-                Failed(fault);
-                await Task.Delay(TimeSpan.FromSeconds(1), time, cancellation);
-                return;
-            }
+            await Overload.WaitOutAsync(step, time, cancellation);
+        }
+        catch (Exception fault) when (!cancellation.IsCancellationRequested)
+        {
+            Failed(fault);
+            await Task.Delay(TimeSpan.FromSeconds(1), time, cancellation);
         }
     }
 

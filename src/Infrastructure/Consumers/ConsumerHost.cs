@@ -19,8 +19,8 @@ internal sealed partial class ConsumerHost(
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
-        (consumers, var off) = finder.Find();
-        if (off.Count > 0) AreOff(string.Join(", ", off));
+        consumers = [.. finder.All.Select(one => one.Consumer).OfType<IConsumer>()];
+        if (finder.All.Where(one => one.Consumer is null).Select(one => one.Name).ToList() is { Count: > 0 } off) AreOff(string.Join(", ", off));
         foreach (var consumer in consumers) desk.Put(EngineOf(consumer));
         metrics.WatchHandlers(() => desk.All.Select(engine => (engine.Consumer.Name, engine.Lag, engine.State.Handled, engine.Failed, engine.Buried)));
         return base.StartAsync(cancellationToken);

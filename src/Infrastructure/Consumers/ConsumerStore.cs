@@ -59,6 +59,9 @@ internal sealed class ConsumerStore(UnitOfWork work) : IConsumerStore
         return ValueTask.FromResult<ParkedEvent?>(again);
     }
 
+    public ValueTask<bool> HasDeadLettersAsync(string consumer, CancellationToken cancellation) =>
+        ValueTask.FromResult(work.Connection.ExecuteScalar<bool>("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE consumer = @consumer)", new { consumer }));
+
     public ValueTask<bool> DropDeadLetterAsync(string consumer, long deadLetter, CancellationToken cancellation) =>
         ValueTask.FromResult(work.Connection.Execute("DELETE FROM dead_letters WHERE consumer = @consumer AND id = @deadLetter", new { consumer, deadLetter }) > 0);
 }

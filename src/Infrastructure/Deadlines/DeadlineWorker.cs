@@ -72,22 +72,15 @@ internal sealed partial class DeadlineWorker(
     /// <returns>False if it failed for another reason than the load, which only has to pass.</returns>
     private async Task<bool> TryAsync(Func<Task> step, CancellationToken cancellation)
     {
-        while (true)
+        try
         {
-            try
-            {
-                await step();
-                return true;
-            }
-            catch (OverloadedException overloaded)
-            {
-                await Task.Delay(overloaded.RetryAfter, time, cancellation);
-            }
-            catch (Exception fault) when (!cancellation.IsCancellationRequested)
-            {
-                Failed(fault);
-                return false;
-            }
+            await Overload.WaitOutAsync(step, time, cancellation);
+            return true;
+        }
+        catch (Exception fault) when (!cancellation.IsCancellationRequested)
+        {
+            Failed(fault);
+            return false;
         }
     }
 

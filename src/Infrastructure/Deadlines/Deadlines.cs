@@ -6,7 +6,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Deadlines;
 
 /// <summary>The table of due times as its worker sees it, and the nudge when something becomes due earlier than it expects.</summary>
-internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
+internal sealed class Deadlines(Database database, UnitOfWork work) : IDeadlineTable, IDisposable
 {
     private const string Rules = "deadline-rules";
 
@@ -15,20 +15,10 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
         WHERE l.due_at > @after AND l.due_at <= @until ORDER BY l.due_at LIMIT @limit
         """;
 
-    private readonly Database database;
-    private readonly UnitOfWork work;
-    private readonly SemaphoreSlim nudge = new(0, 1);
-    private long earliest = long.MaxValue; // armed since the last commit; only the writer's thread
-    private long wakeAt = long.MinValue;   // until when the worker sleeps; it is awake while this lies in the past
-
-    public Deadlines(Database database, UnitOfWork work)
-    {
-        (this.database, this.work) = (database, work);
-        work.Enlist(this);
-    }
+    private readonly DueTimes times = new(work);
 
     /// <summary>A deadline was written. The worker learns of it after the commit.</summary>
-    public void Armed(long dueAt) => earliest = Math.Min(earliest, dueAt);
+    public void Armed(long dueAt) => times.Armed(dueAt);
 
     /// <summary>
     /// The devices due by <paramref name="now"/>, those that wait longest first. What was due at the start already, which may be the whole fleet
@@ -47,23 +37,7 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
 
     /// <summary>Sleeps until the next deadline, or until an earlier one is armed.</summary>
     /// <returns>How much later than it meant to it woke up.</returns>
-    public async Task<TimeSpan> SleepAsync(TimeProvider time, CancellationToken cancellation)
-    {
-        Volatile.Write(ref wakeAt, long.MaxValue); // from here on commits nudge: what was committed before is read now
-        using (var connection = database.OpenForReading())
-            Volatile.Write(ref wakeAt, connection.QueryFirstOrDefault<(string, long DueAt)?>(DueBetween, new { after = long.MinValue, until = long.MaxValue, limit = 1 })?.DueAt ?? long.MaxValue);
-
-        var now = time.GetUtcNow();
-        var untilDue = Math.Ceiling(wakeAt - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds);
-        var rest = TimeSpan.FromMilliseconds(Math.Clamp(untilDue, Shortest.TotalMilliseconds, Longest.TotalMilliseconds));
-        using (var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
-        {
-            await Task.WhenAny(nudge.WaitAsync(over.Token), Task.Delay(rest, time, over.Token));
-            await over.CancelAsync();
-        }
-        Volatile.Write(ref wakeAt, long.MinValue);
-        return time.GetUtcNow() - (now + rest);
-    }
+    public Task<TimeSpan> SleepAsync(TimeProvider time, CancellationToken cancellation) => times.SleepAsync(ReadFirst, time, cancellation);
 
     public ValueTask<bool> AdoptAsync(string rules, CancellationToken cancellation)
     {
@@ -98,22 +72,11 @@ internal sealed class Deadlines : IUnitOfWorkPart, IDeadlineTable, IDisposable
         return ValueTask.CompletedTask;
     }
 
-    public void Dispose() => nudge.Dispose();
+    public void Dispose() => times.Dispose();
 
-    public void Flush() { }
-
-    /// <summary>What was armed is kept: it may be in the database already, and a nudge for nothing does no harm.</summary>
-    public void Forget() { }
-
-    public void Committed()
+    private long? ReadFirst()
     {
-        if (earliest < Volatile.Read(ref wakeAt) && nudge.CurrentCount == 0) nudge.Release();
-        earliest = long.MaxValue;
+        using var connection = database.OpenForReading();
+        return connection.QueryFirstOrDefault<(string, long DueAt)?>(DueBetween, new { after = long.MinValue, until = long.MaxValue, limit = 1 })?.DueAt;
     }
-
-    /// <summary>Who falls due within it shares a transaction with the next.</summary>
-    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(20);
-
-    /// <summary>A clock that is set may need a look earlier.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 }

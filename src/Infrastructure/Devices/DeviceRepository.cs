@@ -6,6 +6,7 @@ using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Sessions;
@@ -62,6 +63,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
+    private readonly ClientEvents clientEvents;
     private readonly Deadlines.Deadlines deadlines;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
@@ -74,9 +76,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private SqliteCommand? find;
     private Func<DbDataReader, Row>? parse;
 
-    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, Deadlines.Deadlines deadlines, TimeProvider time)
+    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, TimeProvider time)
     {
-        (this.work, this.clients, this.journal, this.deadlines, this.time) = (work, clients, journal, deadlines, time);
+        (this.work, this.clients, this.journal, this.clientEvents, this.deadlines, this.time) = (work, clients, journal, clientEvents, deadlines, time);
         saveDevice = work.Prepare(SaveDevice);
         savePending = work.Prepare(SavePending);
         saveActivity = work.Prepare(SaveActivity);
@@ -192,15 +194,16 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         connection.Execute(MessageRetention.ForgetLatest, here);
         var removed = connection.Execute(
             "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
+        var events = clientEvents.Reader().All(connection, clientNo).Take(limit).ToList();
+        var these = new { ClientNo = clientNo, Events = "[" + string.Join(',', events.Select(one => one.Entry.No)) + "]" };
         // The journal leads to the deliveries that the client received.
         connection.Execute(
             """
-            DELETE FROM deliveries WHERE client_no = @ClientNo AND message_no IN
-              (SELECT message_no FROM journal WHERE client_no = @ClientNo ORDER BY seq LIMIT @Limit)
-            """, here);
-        removed += connection.Execute(
-            "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE client_no = @ClientNo ORDER BY seq LIMIT @Limit)", here);
-        if (removed > 0) return ValueTask.FromResult(false);
+            DELETE FROM deliveries WHERE client_no = @ClientNo AND message_no IN (SELECT j.message_no FROM json_each(@Events) e CROSS JOIN journal j ON j.seq = e.value);
+            DELETE FROM journal WHERE seq IN (SELECT value FROM json_each(@Events));
+            """, these);
+        foreach (var (run, entry) in events) clientEvents.Remove(run, entry);
+        if (removed + events.Count > 0) return ValueTask.FromResult(false);
 
         // The device itself goes last, so that a deletion that was broken off can be asked for again.
         connection.Execute(
@@ -210,6 +213,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM subscriptions WHERE client_no = @ClientNo;
             DELETE FROM deadlines WHERE client_no = @ClientNo;
             DELETE FROM dead_letters WHERE client = @Client;
+            DELETE FROM notices WHERE subject = @Client AND kind <> 'dead-letter';
             DELETE FROM downlinks WHERE client_no = @ClientNo;
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;

@@ -21,14 +21,15 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     private readonly Lazy<Statement> knows;
     private readonly ClientNames clients;
     private readonly EventTypeNames types;
+    private readonly ClientEvents clientEvents;
     private readonly JournalBell bell;
     private readonly List<Row> rows = [];
     private readonly HashSet<ReportKey> fresh = [];
     private bool grew;
 
-    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, JournalBell bell)
+    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, ClientEvents clientEvents, JournalBell bell)
     {
-        (this.clients, this.types, this.bell) = (clients, types, bell);
+        (this.clients, this.types, this.clientEvents, this.bell) = (clients, types, clientEvents, bell);
         insert = work.Prepare(Insert);
         sequence = new Sequence(work, "journal", "journal", "seq");
         knows = work.Prepare("SELECT 1 FROM journal WHERE key = ?");
@@ -64,7 +65,9 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         Span<byte> bytes = stackalloc byte[16];
         foreach (var row in rows)
         {
-            var statement = insert.Value.Add(sequence.Next()).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
+            var seq = sequence.Next();
+            if (row.ClientNo is { } client) clientEvents.Add(client, 0, seq);
+            var statement = insert.Value.Add(seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
             if (row.Key is { } key)
             {
                 BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);

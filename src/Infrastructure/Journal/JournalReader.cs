@@ -13,7 +13,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Journal;
 
 /// <summary>Reads the journal for those who follow it: events as what they are, with their message.</summary>
-internal sealed class JournalReader(Database database) : IJournalReader
+internal sealed class JournalReader(Database database, JournalBell bell) : IJournalReader
 {
     /// <summary>So many entries one page walks where types are chosen.</summary>
     private const int EntriesWalked = 20_000;
@@ -21,7 +21,23 @@ internal sealed class JournalReader(Database database) : IJournalReader
     /// <summary>A page ends before its payloads are larger than this, whatever its limit.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
+    private readonly JournalTail tail = new();
+
     public JournalPage Read(long after, EventTypes types, bool withPayload, int limit)
+    {
+        if (bell.Head is var head && after < head && head - after <= JournalTail.Most && tail.Read(after, types, limit, Newest) is { } page) return page;
+
+        var (rows, next, oldest) = Rows(after, types, withPayload, limit);
+        return new([.. rows.Select(row => row.ToEntry())], next, oldest);
+    }
+
+    private TailPage Newest(long after)
+    {
+        var (rows, next, oldest) = Rows(after, EventTypes.All, withPayload: true, JournalTail.Most);
+        return new([.. rows.Select(row => (row.ToEntry(), row.Bytes))], next, oldest);
+    }
+
+    private (List<Row> Rows, long Next, long? Oldest) Rows(long after, EventTypes types, bool withPayload, int limit)
     {
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
@@ -29,7 +45,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
         var chosen = JournalQueries.TypesOf(connection, snapshot, types);
         var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot); // the last number given: its row may be gone already
         var end = Math.Min(Math.Max(after, head), Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
-        var (entries, bytes) = (new List<JournalEntry>(), 0L);
+        var (rows, bytes) = (new List<Row>(), 0L);
         if (chosen is not { Count: 0 })
             foreach (var row in connection.Query<Row>(
                 $"""
@@ -39,11 +55,11 @@ internal sealed class JournalReader(Database database) : IJournalReader
                 """,
                 new { after, end, limit }, snapshot, buffered: false))
             {
-                bytes += (row.Payload?.Length ?? 0) + (row.Data?.Length ?? 0);
-                if (bytes > MostBytes && entries.Count > 0) return new(entries, entries[^1].Seq, oldest);
-                entries.Add(row.ToEntry());
+                bytes += row.Bytes;
+                if (bytes > MostBytes && rows.Count > 0) return (rows, rows[^1].Seq, oldest);
+                rows.Add(row);
             }
-        return new(entries, entries.Count == limit ? entries[^1].Seq : end, oldest);
+        return (rows, rows.Count == limit ? rows[^1].Seq : end, oldest);
     }
 
     public JournalEntry? Find(long seq, bool withPayload)
@@ -66,12 +82,7 @@ internal sealed class JournalReader(Database database) : IJournalReader
     private static string Select(bool withPayload) => $"""
         SELECT j.seq, e.name AS type, j.at, c.client_id, j.data, j.message_no IS NOT NULL AND m.id IS NULL AS is_message_gone, m.id AS message_id, t.topic, m.qos, m.retain, m.published_at, p.client_id AS publisher
           {(withPayload ? ", m.payload" : "")}
-        FROM journal j
-        CROSS JOIN event_types e ON e.type_no = j.type_no
-        LEFT JOIN clients c ON c.client_no = j.client_no
-        LEFT JOIN messages m ON m.message_no = j.message_no
-        LEFT JOIN topics t ON t.topic_no = m.topic_no
-        LEFT JOIN clients p ON p.client_no = m.client_no
+        FROM journal j {JournalQueries.Joins}
         """;
 
     private sealed class Row
@@ -89,6 +100,8 @@ internal sealed class JournalReader(Database database) : IJournalReader
         public long PublishedAt { get; init; }
         public string? Publisher { get; init; }
         public byte[]? Payload { get; init; }
+
+        public long Bytes => (Payload?.Length ?? 0) + (Data?.Length ?? 0);
 
         public JournalEntry ToEntry()
         {

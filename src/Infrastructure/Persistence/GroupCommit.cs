@@ -48,6 +48,9 @@ internal sealed class GroupCommit<TCommand, TResult>(Writer writer) : IPipelineB
 /// </summary>
 internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGauge, IDisposable
 {
+    /// <summary>So many senders are answered by one thread: waking one up for each costs more than the answer does.</summary>
+    private const int AnsweredTogether = 32;
+
     private readonly UnitOfWork work;
     private readonly QueueOptions options;
     private readonly ServiceMetrics metrics;
@@ -135,22 +138,20 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             work.Begin();
             foreach (var pending in batch) pending.Handle();
             work.Commit();
+            metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+            Volatile.Write(ref written, written + batch.Count);
         }
         catch (Exception fault)
         {
             RollBack();
             if (batch.Count > 1 && !IsStorage(fault)) WriteEachAlone(batch);
             else FailAll(batch, fault);
-            return;
         }
-        metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
-        Volatile.Write(ref written, written + batch.Count);
-        foreach (var pending in batch) pending.Answer();
+        foreach (var some in batch.Chunk(AnsweredTogether)) ThreadPool.UnsafeQueueUserWorkItem(new Answers(some), preferLocal: false);
     }
 
     private void WriteEachAlone(List<Pending> batch)
     {
-        var failures = new Dictionary<Pending, Exception>();
         try
         {
             work.Begin();
@@ -166,7 +167,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
                 catch (Exception fault) when (!IsStorage(fault))
                 {
                     work.BackToSavepoint();
-                    failures.Add(pending, fault);
+                    Fail(pending, fault);
                 }
             }
             work.Commit();
@@ -175,11 +176,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         {
             RollBack();
             FailAll(batch, fault);
-            return;
         }
-        foreach (var pending in batch)
-            if (failures.TryGetValue(pending, out var fault)) Fail(pending, fault);
-            else pending.Answer();
     }
 
     private void RollBack()
@@ -203,7 +200,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     private void Fail(Pending pending, Exception fault)
     {
         metrics.CommandFailed();
-        pending.Fail(IsStorage(fault) ? new OverloadedException(options.RetryAfter) : fault); // not taken: the sender has to send again
+        pending.Fault = IsStorage(fault) ? new OverloadedException(options.RetryAfter) : fault; // not taken: the sender has to send again
     }
 
     /// <summary>The database can't be written at the moment; the command is not to blame.</summary>
@@ -220,19 +217,30 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     [LoggerMessage(LogLevel.Error, "A failed transaction could not be rolled back")]
     private partial void CouldNotRollBack(Exception fault);
 
+    /// <summary>Goes on with the requests whose commands are on disk. What awaits a command may not block: others wait behind it.</summary>
+    private sealed class Answers(Pending[] some) : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
+            foreach (var pending in some) pending.Answer();
+        }
+    }
+
     private abstract class Pending
     {
+        /// <summary>Why its changes were not written.</summary>
+        public Exception? Fault { get; set; }
+
         /// <summary>Runs the handler; its result is kept until the commit.</summary>
         public abstract void Handle();
 
+        /// <summary>Runs what awaits the command, on the calling thread.</summary>
         public abstract void Answer();
-
-        public abstract void Fail(Exception fault);
     }
 
     private sealed class Pending<TResult>(RequestHandlerDelegate<TResult> handler) : Pending
     {
-        private readonly TaskCompletionSource<TResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<TResult> answer = new();
         private TResult result = default!;
 
         public Task<TResult> Task => answer.Task;
@@ -240,8 +248,10 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         // Repositories of one SQLite file never wait, so this does not block; if one did, order would still hold.
         public override void Handle() => result = handler().GetAwaiter().GetResult();
 
-        public override void Answer() => answer.SetResult(result);
-
-        public override void Fail(Exception fault) => answer.SetException(fault);
+        public override void Answer()
+        {
+            if (Fault is { } fault) answer.SetException(fault);
+            else answer.SetResult(result);
+        }
     }
 }

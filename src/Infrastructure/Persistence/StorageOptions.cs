@@ -11,4 +11,8 @@ public sealed class StorageOptions
     /// <summary>The database: `Sqlite`.</summary>
     [RegularExpression("(?i)^sqlite$", ErrorMessage = "Storage:Provider knows 'Sqlite' only.")]
     public string Provider { get; init; } = "Sqlite";
+
+    /// <summary>Entries of an index that are gathered in memory (about 60 bytes each, twice as many at times) before they are written together.</summary>
+    [Range(1, 10_000_000)]
+    public int EntriesOfRun { get; init; } = 131_072;
 }

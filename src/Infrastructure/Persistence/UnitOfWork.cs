@@ -13,6 +13,9 @@ internal interface IUnitOfWorkPart
 
     /// <summary>The transaction is on disk; memory may be trimmed.</summary>
     void Committed();
+
+    /// <summary>The database was opened, or changed by somebody else: what is remembered of committed rows is read anew.</summary>
+    void Opened() { }
 }
 
 /// <summary>
@@ -48,6 +51,7 @@ internal sealed class UnitOfWork : IDisposable
         {
             connection = database.OpenForWriting();
             Migrator.Migrate(connection);
+            foreach (var part in parts) part.Opened();
         }
         catch (SqliteException failed)
         {
@@ -72,7 +76,11 @@ internal sealed class UnitOfWork : IDisposable
     {
         begin.Value.Run();
         var version = othersChanges.Value.Number();
-        if (version != dataVersion && dataVersion is not null) Forget();
+        if (version != dataVersion && dataVersion is not null)
+        {
+            Forget();
+            foreach (var part in parts) part.Opened();
+        }
         dataVersion = version;
     }
 

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Microsoft.Data.Sqlite;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Retention;
 
@@ -33,13 +33,3 @@ internal interface IMarked : IRetained
 /// again if that is rolled back.
 /// </param>
 internal sealed record RetentionStep(double Over, Func<StepTime, long> Remove);
-
-/// <summary>How long a step may hold the writer. Looked at after every few rows.</summary>
-internal readonly struct StepTime(TimeSpan length)
-{
-    private readonly long started = Stopwatch.GetTimestamp();
-
-    public TimeSpan Spent => Stopwatch.GetElapsedTime(started);
-
-    public bool IsOver => Spent >= length;
-}

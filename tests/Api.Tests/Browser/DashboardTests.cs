@@ -122,6 +122,59 @@ public sealed class DashboardTests(Chromium chromium) : IClassFixture<Chromium>,
     }
 
     [BrowserFact]
+    public async Task The_page_of_handlers_shows_how_far_they_are_and_their_levers_work()
+    {
+        var script = new Script { Do = _ => throw new InvalidOperationException("the <b>door</b> is shut") };
+        await using var handling = await AHandlerHost.StartAsync(script, ["scripted"]);
+        await handling.PostOddAsync("pump-1", 1);
+        await AHandlerHost.UntilAsync(async () => (int)(await (await handling.Manage.GetAsync("/api/v1/handlers/scripted")).JsonAsync())["deadLetters"]! == 1);
+        script.Do = _ => Task.CompletedTask;
+        await using var visit = await chromium.VisitAsync(handling);
+        await visit.SignInAsync(ApiHost.ManageToken);
+
+        await visit.GoToAsync("#/handlers");
+        var rows = visit.Page.GetByRole(AriaRole.Table, new() { Name = "Handlers" }).Locator("tbody tr");
+        await Expect(rows.Filter(new() { HasText = "ReportReceived" })).ToContainTextAsync("the <b>door</b> is shut");
+        await Expect(rows.Filter(new() { HasText = "ReportReceived" })).ToContainTextAsync("running");
+        await Expect(rows.Filter(new() { HasText = "warn-on-unclean-farewell" })).ToContainTextAsync("off");
+
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "scripted", Exact = true }).ClickAsync();
+        await visit.HeadingAsync("scripted");
+        await PressAsync("Pause");
+        await Expect(visit.Page.GetByRole(AriaRole.Button, new() { Name = "Resume" })).ToBeVisibleAsync();
+        await PressAsync("Redeliver");
+        await Expect(visit.Page.GetByText("None: nothing was given up.")).ToBeVisibleAsync();
+        Assert.Empty(script.Calls); // it waits for
+        await PressAsync("Resume");
+        await AHandlerHost.UntilAsync(() => script.Calls.Count == 1);
+
+        await visit.Page.GetByLabel("From a sequence number or a time").FillAsync("yesterday");
+        await PressAsync("Replay");
+        await PressAsync("Handle again from there?");
+        await Expect(visit.Page.GetByText("neither a sequence number nor a time")).ToBeVisibleAsync();
+        await visit.Page.GetByLabel("From a sequence number or a time").FillAsync("1");
+        await PressAsync("Replay");
+        await PressAsync("Handle again from there?");
+        await AHandlerHost.UntilAsync(() => script.Calls.Count == 2);
+
+        Assert.Equal([false, true], script.Calls.Select(call => call.Context.IsReplay));
+        Assert.All(visit.Complaints, complaint => Assert.Contains("status of 400", complaint, StringComparison.Ordinal)); // of the replay from yesterday
+
+        Task PressAsync(string button) => visit.Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
+    }
+
+    [BrowserFact]
+    public async Task The_page_of_handlers_says_which_token_it_needs()
+    {
+        await using var visit = await chromium.VisitAsync(api);
+        await visit.SignInAsync();
+
+        await visit.GoToAsync("#/handlers");
+
+        await Expect(visit.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("token of the scope “manage”");
+    }
+
+    [BrowserFact]
     public async Task An_odd_client_id_opens_its_page_and_nothing_of_it_is_run()
     {
         await SendAsync(Connected(OddId), Published(OddId, "x/<img src=x onerror=alert(2)>", "<script>alert(3)</script>"));

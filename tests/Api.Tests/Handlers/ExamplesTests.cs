@@ -95,6 +95,7 @@ public sealed class ExamplesTests
             var example = code[begin..code.IndexOf("// end", begin, StringComparison.Ordinal)].Replace("[Handler(IsOff = true)]\n", "", StringComparison.Ordinal).Replace("IsOff = true, ", "", StringComparison.Ordinal);
             Assert.Contains(example, page, StringComparison.Ordinal);
         }
+        Assert.Contains(File.ReadAllText(Path.Combine(root.FullName, "samples/CsvHandlers/CsvHandlers.csproj")), page, StringComparison.Ordinal);
     }
 
     private static Task PublishAsync(ApiHost api, int n, string topic, string payload) => api.PostAsync(

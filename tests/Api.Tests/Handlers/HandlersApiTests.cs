@@ -24,7 +24,7 @@ public sealed class HandlersApiTests
         Assert.Equal((2, 1, 7), ((int)shown["options"]!["lanes"]!, (int)shown["options"]!["attempts"]!, (int)shown["options"]!["timeoutSeconds"]!));
         Assert.Null(shown["lastError"]);
         var list = await (await api.Manage.GetAsync("/api/v1/handlers")).JsonAsync();
-        Assert.Equal(["scripted"], list["items"]!.AsArray().Select(item => (string?)item!["name"]));
+        Assert.Equal(["scripted"], list["items"]!.AsArray().Where(item => (bool)item!["enabled"]!).Select(item => (string?)item!["name"]));
         Assert.Contains(api.Logs, line => line.Contains("These handlers are off: ", StringComparison.Ordinal) && line.Contains("warn-on-unclean-farewell", StringComparison.Ordinal));
     }
 
@@ -167,7 +167,7 @@ public sealed class HandlersApiTests
         await AHandlerHost.UntilAsync(() => script.Calls.Count == 2);
         Assert.Equal(["discovered", "online"], script.Calls.Select(call => call.Handler).Order());
         var list = await (await api.Manage.GetAsync("/api/v1/handlers")).JsonAsync();
-        Assert.Equal(["device.discovered", "device.went-online"], list["items"]!.AsArray().Select(item => (string?)item!["wants"]));
+        Assert.Equal(["device.discovered", "device.went-online"], list["items"]!.AsArray().Where(item => (bool)item!["enabled"]!).Select(item => (string?)item!["wants"]));
     }
 
     [Fact]
@@ -206,6 +206,32 @@ public sealed class HandlersApiTests
         Assert.Equal(HttpStatusCode.Forbidden, (await api.Read.PostAsync($"{Path}/pause", null)).StatusCode);
         await (await api.Manage.GetAsync("/api/v1/handlers/nobody")).ProblemAsync(HttpStatusCode.NotFound, "not-found");
         await (await api.Manage.GetAsync("/api/v1/handlers/nobody/dead-letters")).ProblemAsync(HttpStatusCode.NotFound, "not-found");
+    }
+
+    [Fact]
+    public async Task A_handler_that_is_off_is_shown_as_it_was_left_and_takes_no_orders()
+    {
+        await using var api = await AHandlerHost.StartAsync(script, ["scripted"]);
+        script.Do = _ => throw new InvalidOperationException("no");
+        await api.PostOddAsync("a", 1);
+        await AHandlerHost.UntilAsync(async () => (int)(await HandlerAsync(api))["deadLetters"]! == 1);
+
+        await api.StopAsync();
+        api.Set("Handlers:scripted:Enabled", "false");
+        await api.StartAgainAsync();
+
+        await api.PostOddAsync("a", 2);
+        var left = await HandlerAsync(api);
+        Assert.Equal((false, 1, 1, 1), ((bool)left["enabled"]!, (int)left["position"]!, (int)left["lag"]!, (int)left["deadLetters"]!));
+        Assert.Equal("ReportReceived", (string?)left["wants"]);
+        Assert.Null(left["options"]);
+        var never = await (await api.Manage.GetAsync("/api/v1/handlers/warn-on-unclean-farewell")).JsonAsync();
+        Assert.Equal((false, null, null), ((bool)never["enabled"]!, (long?)never["position"], (long?)never["lag"]));
+        var letter = Assert.Single(await LettersAsync(api));
+        var problem = await (await api.Manage.PostAsync($"{Path}/dead-letters/{letter["id"]}/redeliver", null)).ProblemAsync(HttpStatusCode.Conflict, "handler-off");
+        Assert.Contains("Handlers:scripted:Enabled=true", (string?)problem["hint"], StringComparison.Ordinal);
+        await (await api.Manage.PostAsync($"{Path}/resume", null)).ProblemAsync(HttpStatusCode.Conflict, "handler-off");
+        Assert.Equal(HttpStatusCode.NoContent, (await api.Manage.DeleteAsync($"{Path}/dead-letters/{letter["id"]}")).StatusCode);
     }
 
     [Fact]

@@ -22,6 +22,7 @@ public sealed class StartMistakes : IDisposable
     [InlineData("--Security:CredentialsFile=/proc/credentials.json", "Security:CredentialsFile", "cannot be written")]
     [InlineData("--Storage:ConnectionString=Data Source=/proc/nowhere/webhooks.db", "/proc/nowhere", "Storage:ConnectionString")]
     [InlineData("--Storage:ConnectionString=Nonsense", "Nonsense", "Storage:ConnectionString")]
+    [InlineData("--Plugins:Folder=/nowhere", "Plugins:Folder", "/nowhere")]
     [InlineData("--urls=nonsense", "nonsense", "--urls")]
     public async Task A_wrong_setting_is_named(string argument, string key, string what) =>
         AssertSays(await StartAsync(argument), key, what);

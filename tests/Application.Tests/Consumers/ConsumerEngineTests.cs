@@ -53,6 +53,23 @@ public sealed class ConsumerEngineTests
     }
 
     [Fact]
+    public async Task Who_says_when_to_come_again_is_not_asked_before()
+    {
+        world.Journal.Append("a");
+        await using var running = world.Start(handle: (_, handling, _) => handling.Attempt == 1 ? throw new TryAgainException("busy", 90 * Second) : Task.CompletedTask);
+        await running.UntilAsync(() => running.Engine.Parked == 1);
+
+        var notBefore = world.Clock.GetUtcNow() + (90 * Second);
+
+        await running.UntilAsync(() => world.Parked.Count == 1, Second);
+
+        Assert.Equal(notBefore, world.Parked[0].NextAt);
+        await running.UntilDoneAsync(Second);
+        Assert.True(world.Clock.GetUtcNow() >= notBefore);
+        Assert.Equal(TimeSpan.FromHours(1), new TryAgainException("next year", TimeSpan.FromDays(365)).After);
+    }
+
+    [Fact]
     public async Task Events_of_a_client_that_come_while_an_earlier_one_waits_stay_behind_it()
     {
         world.Journal.Append("a");
@@ -199,21 +216,16 @@ public sealed class ConsumerEngineTests
     public async Task Pausing_does_not_wait_for_a_handler_that_takes_long()
     {
         world.Journal.Append("a", "a");
-        var hold = new TaskCompletionSource();
-        var began = 0;
-        await using var running = world.Start(handle: (_, _, _) =>
-        {
-            Interlocked.Increment(ref began);
-            return hold.Task;
-        });
-        await running.UntilAsync(() => began == 1);
+        var held = new Held();
+        await using var running = world.Start(handle: held.HandleAsync);
+        await running.UntilAsync(() => held.Began == 1);
 
         await running.Engine.PauseAsync().WaitAsync(TimeSpan.FromSeconds(5));
-        hold.SetResult();
+        held.Release();
 
         await running.UntilAsync(() => running.Engine.State.Handled == 1);
         await running.SettleAsync();
-        Assert.Equal(1, began);
+        Assert.Equal(1, held.Began);
     }
 
     [Fact]
@@ -349,9 +361,9 @@ public sealed class ConsumerEngineTests
 
         await running.UntilAsync(() => running.Engine.Parked >= ConsumerEngine.MostParked);
         await running.SettleAsync();
+        await running.UntilAsync(() => Volatile.Read(ref began) == running.Engine.Parked); // the last ones have been taken in
 
         Assert.InRange(running.Engine.Parked, ConsumerEngine.MostParked, ConsumerEngine.MostParked + ConsumerEngine.Window);
-        Assert.Equal(began, running.Engine.Parked);
         var reads = world.Journal.Reads;
         await running.SettleAsync();
         Assert.Equal(reads, world.Journal.Reads);
@@ -451,22 +463,17 @@ public sealed class ConsumerEngineTests
     public async Task A_stop_lets_what_is_under_way_end_begins_nothing_more_and_writes_down_how_far_it_came()
     {
         world.Journal.Append("a", "a");
-        var hold = new TaskCompletionSource();
-        var began = 0;
-        await using var running = world.Start(handle: (_, _, _) =>
-        {
-            Interlocked.Increment(ref began);
-            return hold.Task;
-        });
-        await running.UntilAsync(() => began == 1);
+        var held = new Held();
+        await using var running = world.Start(handle: held.HandleAsync);
+        await running.UntilAsync(() => held.Began == 1);
 
         var stop = running.StopAsync();
         await running.SettleAsync();
         Assert.False(stop.IsCompleted);
-        hold.SetResult();
+        held.Release();
         await stop;
 
-        Assert.Equal((1, 1L), (began, world.State!.Position));
+        Assert.Equal((1, 1L), (held.Began, world.State!.Position));
         await Assert.ThrowsAsync<ConsumerStoppedException>(running.Engine.PauseAsync);
     }
 
@@ -544,4 +551,21 @@ public sealed class ConsumerEngineTests
     }
 
     private static Task Fail() => throw new InvalidOperationException("the door is shut");
+
+    /// <summary>A handler that ends when it is let.</summary>
+    private sealed class Held
+    {
+        private readonly TaskCompletionSource hold = new();
+        private int began;
+
+        public int Began => Volatile.Read(ref began);
+
+        public Task HandleAsync(JournalEntry entry, Handling handling, CancellationToken cancellation)
+        {
+            Interlocked.Increment(ref began);
+            return hold.Task;
+        }
+
+        public void Release() => hold.SetResult();
+    }
 }

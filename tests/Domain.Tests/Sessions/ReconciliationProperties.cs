@@ -8,15 +8,23 @@ namespace WebhookService.Domain.Tests.Sessions;
 /// <summary>What must hold when reports are lost, and when the broker is then asked once.</summary>
 public sealed class ReconciliationProperties
 {
+    /// <summary>What the reports tell of a session, and whether the list says seconds only.</summary>
+    public static TheoryData<Dialect, bool> DialectsAndPrecisions
+    {
+        get
+        {
+            var data = new TheoryData<Dialect, bool>();
+            foreach (var dialect in Enum.GetValues<Dialect>())
+            {
+                data.Add(dialect, false);
+                data.Add(dialect, true);
+            }
+            return data;
+        }
+    }
+
     [Theory]
-    [InlineData(Dialect.ConnectedAt, false)]
-    [InlineData(Dialect.ConnectedAt, true)]
-    [InlineData(Dialect.Peername, false)]
-    [InlineData(Dialect.Peername, true)]
-    [InlineData(Dialect.NodeAndTime, false)]
-    [InlineData(Dialect.NodeAndTime, true)]
-    [InlineData(Dialect.Arrival, false)]
-    [InlineData(Dialect.Arrival, true)]
+    [MemberData(nameof(DialectsAndPrecisions))]
     public void Whatever_was_lost_one_reconciliation_makes_it_the_truth_and_sure_in_every_order(Dialect dialect, bool isCoarse) => AnyLife.Holds(dialect, life =>
     {
         if (isCoarse && BeganTwiceInItsLastSecond(life)) return;
@@ -29,14 +37,7 @@ public sealed class ReconciliationProperties
     });
 
     [Theory]
-    [InlineData(Dialect.ConnectedAt, false)]
-    [InlineData(Dialect.ConnectedAt, true)]
-    [InlineData(Dialect.Peername, false)]
-    [InlineData(Dialect.Peername, true)]
-    [InlineData(Dialect.NodeAndTime, false)]
-    [InlineData(Dialect.NodeAndTime, true)]
-    [InlineData(Dialect.Arrival, false)]
-    [InlineData(Dialect.Arrival, true)]
+    [MemberData(nameof(DialectsAndPrecisions))]
     public void It_does_not_matter_whether_the_reconciliation_comes_before_the_late_reports(Dialect dialect, bool isCoarse) => AnyLife.Holds(dialect, life =>
     {
         if (isCoarse && BeganTwiceInItsLastSecond(life)) return;

@@ -32,6 +32,12 @@ public sealed class EventDataTests
         if (type == typeof(DateTimeOffset)) return At;
         if (type == typeof(TimeSpan)) return TimeSpan.FromMinutes(3);
         if (type == typeof(IReadOnlyDictionary<string, string>)) return new Dictionary<string, string> { ["site"] = "north" };
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>))
+        {
+            var list = Array.CreateInstance(type.GetGenericArguments()[0], 1);
+            list.SetValue(Sample(type.GetGenericArguments()[0]), 0);
+            return list;
+        }
         if (type.IsEnum) return Enum.GetValues(type).Cast<object>().Last();
         if (type.IsPrimitive) return Convert.ChangeType(1, type, System.Globalization.CultureInfo.InvariantCulture);
         var constructor = type.GetConstructors().OrderByDescending(one => one.GetParameters().Length).First();

@@ -99,7 +99,7 @@ public class JournalQueriesTests
     {
         await using var store = await AStore.OpenAsync();
         for (var i = 1; i <= 40; i++) await PublishAsync(store, $"c{i % 20}", i);
-        var queries = new JournalQueries(store.Database) { EntriesWalked = 7 };
+        var queries = new JournalQueries(store.Database, store.Get<ClientEvents>()) { EntriesWalked = 7 };
         var expected = store.Query<long>("SELECT seq FROM journal j JOIN event_types e USING (type_no) WHERE e.name = 'device.discovered' ORDER BY seq");
 
         var (found, after, pages) = (new List<long>(), 0L, 0);
@@ -122,7 +122,7 @@ public class JournalQueriesTests
     {
         await using var store = await AStore.OpenAsync();
         for (var i = 1; i <= 30; i++) await PublishAsync(store, $"c{i % 3}", i);
-        var queries = new JournalQueries(store.Database) { EntriesWalked = 5 };
+        var queries = new JournalQueries(store.Database, store.Get<ClientEvents>()) { EntriesWalked = 5 };
         var expected = store.Query<long>("SELECT seq FROM journal JOIN clients USING (client_no) JOIN event_types e USING (type_no) WHERE client_id = 'c1' AND e.name LIKE 'message.%' ORDER BY seq DESC");
 
         var (found, cursor) = (new List<long>(), (string?)null);

@@ -3,6 +3,7 @@ using WebhookService.Application.Quarantine;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
@@ -109,6 +110,7 @@ public sealed class RetentionTests
         await using var kept = await ARetention.OpenAsync(("LatestMessages", "0"));
         for (var i = 1; i <= 600; i++) await kept.PublishAsync(i, bytes: 60_000);
         await kept.RoundAsync();
+        Checkpoint(kept);
         var before = new FileInfo(kept.Store.File).Length;
         Assert.True(before > 30_000_000, $"{before} bytes before");
 
@@ -120,7 +122,7 @@ public sealed class RetentionTests
         var left = kept.Messages;
         Assert.InRange(left.Count, 50, 100);
         Assert.Equal(Enumerable.Range(601 - left.Count, left.Count), left);
-        using (var writing = kept.Store.Database.OpenForWriting()) Dapper.SqlMapper.Execute(writing, "PRAGMA wal_checkpoint(TRUNCATE)");
+        Checkpoint(kept);
         Assert.InRange(new FileInfo(kept.Store.File).Length, 4_000_000, 6_000_000 + (4096 * 4096) + 64 * 4096);
     }
 
@@ -149,7 +151,7 @@ public sealed class RetentionTests
         await kept.RestartAsync(() =>
         {
             using var old = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={kept.Store.File};Pooling=False");
-            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks; DROP TABLE downlinks; ALTER TABLE deliveries DROP COLUMN qos; DELETE FROM schema_version WHERE version >= 4");
+            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks;" + Migration("0004_retention.sql"));
         }, ("LatestMessages", "0"), ("Messages:MaxAge", "10.00:00:00"), ("Journal:MaxAge", "20.00:00:00"), ("Quarantine:MaxAge", "5.00:00:00"));
         await kept.RoundAsync();
 
@@ -179,5 +181,20 @@ public sealed class RetentionTests
     {
         var entry = new JournalEntry { Seq = seq, Type = "device.discovered", At = kept.Now, Happened = new DeviceDiscovered(new ClientId("c"), kept.Now) };
         return kept.Store.SendAsync(new SaveConsumerProgress(new("c", new(seq, false, null, 0, 0, null, null), [], [], [new(entry, 8, "no", "no", kept.Now)])));
+    }
+
+    /// <summary>Brings everything from the write-ahead log into the file.</summary>
+    private static void Checkpoint(ARetention kept)
+    {
+        using var writing = kept.Store.Database.OpenForWriting();
+        Dapper.SqlMapper.Execute(writing, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    private static string Migration(string name)
+    {
+        var assembly = typeof(Database).Assembly;
+        using var stream = assembly.GetManifestResourceStream(assembly.GetManifestResourceNames().Single(resource => resource.EndsWith(name, StringComparison.Ordinal)))!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
     }
 }

@@ -1,0 +1,181 @@
+using System.Runtime.InteropServices;
+using Dapper;
+
+namespace WebhookService.Infrastructure.Persistence.Runs;
+
+/// <summary>
+/// An index over rows that are numbered as they come, by a key that has no such order. SQLite's own index would change a page at a random place
+/// for every row, and a page is 4 KiB to write twice. Here new entries stay in memory; when they are many they are written together, sorted, as a
+/// run, and a reader looks into each run. Nothing is lost with the memory: it is read anew from the rows, which are on disk. See decision 0011.
+/// </summary>
+internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
+{
+    /// <summary>Entries inserted between two looks at the clock.</summary>
+    private const int AtOnce = 64;
+
+    private readonly UnitOfWork work;
+    private readonly string rows;
+    private readonly int entriesOfRun;
+    private readonly Lazy<Statement> insert;
+    private readonly Lazy<Statement> complete;
+    private readonly Lazy<Statement> removeEntry;
+    private readonly Lazy<Statement> outdated;
+    private readonly Lazy<Statement> removeSome;
+    private readonly Lazy<Statement> removeRun;
+    private readonly SemaphoreSlim many = new(0, 1);
+    private readonly List<IndexEntry> added = [];
+    private readonly List<IndexEntry> removed = [];
+    private volatile Memory memory = new(new(), null);
+    private Building? building;
+    private int written; // of the run that is being built, in this transaction
+    private bool finished;
+    private bool incomplete; // what was added in this transaction is not known
+    private long last;
+
+    /// <param name="work">The writer's transactions, whose rows are indexed.</param>
+    /// <param name="name">`‹name›_runs` holds the entries; `runs` tells which runs are complete, and up to which row.</param>
+    /// <param name="rows">SQL for the key, time and number of all rows with a number greater than @after, in order.</param>
+    /// <param name="oldest">SQL for the lowest number of all rows, null if there are none: runs that lie before it go.</param>
+    /// <param name="entriesOfRun">So many entries make a run.</param>
+    protected RunIndex(UnitOfWork work, string name, string rows, string oldest, int entriesOfRun)
+    {
+        (this.work, Name, this.rows, this.entriesOfRun) = (work, name, rows, entriesOfRun);
+        insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
+        complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at) VALUES (?, ?, ?, ?)");
+        removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
+        outdated = work.Prepare($"SELECT run FROM runs WHERE name = '{name}' AND last_no < coalesce(({oldest}), {long.MaxValue}) ORDER BY run LIMIT 1");
+        removeSome = work.Prepare(
+            $"DELETE FROM {name}_runs WHERE run = ?1 AND (key, at, no) IN (SELECT key, at, no FROM {name}_runs WHERE run = ?1 LIMIT {AtOnce}) RETURNING 1");
+        removeRun = work.Prepare($"DELETE FROM runs WHERE name = '{name}' AND run = ?");
+        work.Enlist(this);
+    }
+
+    public string Name { get; }
+
+    /// <summary>Whether entries wait to be written as a run.</summary>
+    public bool IsWaiting => memory.Full is not null;
+
+    /// <summary>In the transaction that writes the row.</summary>
+    public void Add(long key, long at, long no) => added.Add(new(key, at, no));
+
+    /// <summary>What a reader must take before it opens its snapshot: then whatever leaves memory meanwhile is in a run that the snapshot has.</summary>
+    public RunReader Reader() => new(Name, memory.Active, memory.Full);
+
+    /// <summary>Forgets entries, in the transaction that deletes their rows.</summary>
+    public void Remove(long run, IndexEntry entry)
+    {
+        if (run == RunReader.InMemory) removed.Add(entry);
+        else removeEntry.Value.Add(run).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
+    }
+
+    /// <summary>Waits until there are entries enough for a run.</summary>
+    public Task WhenManyAsync(CancellationToken cancellation) => many.WaitAsync(cancellation);
+
+    /// <summary>Sorts what is to be written, beside the writer.</summary>
+    public void Prepare()
+    {
+        if (memory.Full is { } entries && building is null) building = new(entries.Sorted());
+    }
+
+    /// <summary>Writes a part of the run, in a transaction of the writer: sorted, so that every page is written once.</summary>
+    public void Write(StepTime time)
+    {
+        if (building is not { } run) return;
+        (written, finished) = (0, false);
+        do
+        {
+            var some = run.Entries.AsSpan(run.Next + written);
+            foreach (var entry in some[..Math.Min(AtOnce, some.Length)]) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
+            written += Math.Min(AtOnce, some.Length);
+        }
+        while (run.Next + written < run.Entries.Length && !time.IsOver);
+        if (run.Next + written < run.Entries.Length) return;
+
+        complete.Value.Add(Name).Add(run.No).Add(run.Last).Add(run.NewestAt).Run();
+        finished = true;
+    }
+
+    /// <summary>Removes a part of what speaks of rows that are all gone, in a transaction of the writer.</summary>
+    /// <returns>Whether there is more of it.</returns>
+    public bool RemoveOutdated(StepTime time)
+    {
+        while (outdated.Value.Number() is { } run)
+        {
+            while (removeSome.Value.Add(run).Number() is not null)
+                if (time.IsOver) return true;
+            removeRun.Value.Add(run).Run();
+        }
+        return false;
+    }
+
+    /// <summary>Reads what is in no run yet.</summary>
+    public void Opened()
+    {
+        last = work.Connection.ExecuteScalar<long>("SELECT coalesce(max(last_no), 0) FROM runs WHERE name = @Name", new { Name });
+        (memory, building) = (new(new(), null), null);
+        ReadRows();
+        WriteIfMany();
+    }
+
+    public void Dispose() => many.Dispose();
+
+    public void Flush() { }
+
+    public void Forget()
+    {
+        added.Clear();
+        removed.Clear(); // stay behind: what they speak of is looked up
+        (written, finished, incomplete) = (0, false, true);
+    }
+
+    public void Committed()
+    {
+        if (removed.Count > 0)
+        {
+            memory.Active.Remove(removed);
+            memory.Full?.Remove(removed);
+            removed.Clear();
+        }
+        if (building is { } run) run.Next += written;
+        if (finished) (memory, building) = (new(memory.Active, null), null);
+        (written, finished) = (0, false);
+
+        if (incomplete) ReadRows();
+        else Take(CollectionsMarshal.AsSpan(added));
+        added.Clear();
+        WriteIfMany();
+    }
+
+    private void ReadRows()
+    {
+        foreach (var some in work.Connection.Query<(long Key, long At, long No)>(rows, new { after = last }, buffered: false).Chunk(1_024))
+            Take([.. some.Select(one => new IndexEntry(one.Key, one.At, one.No))]);
+        incomplete = false;
+    }
+
+    private void Take(ReadOnlySpan<IndexEntry> some)
+    {
+        if (some.Length == 0) return;
+        memory.Active.Add(some);
+        last = some[^1].No;
+    }
+
+    private void WriteIfMany()
+    {
+        if (memory.Full is not null || memory.Active.Count < entriesOfRun) return;
+        memory = new(new(), memory.Active);
+        if (many.CurrentCount == 0) many.Release();
+    }
+
+    /// <summary>Entries that are in no complete run: those that come in, and those that are being written.</summary>
+    private sealed record Memory(RecentEntries Active, RecentEntries? Full);
+
+    private sealed class Building(IndexEntry[] entries)
+    {
+        public IndexEntry[] Entries { get; } = entries;
+        public long No { get; } = entries.Min(entry => entry.No);
+        public long Last { get; } = entries.Max(entry => entry.No);
+        public long NewestAt { get; } = entries.Max(entry => entry.At);
+        public int Next { get; set; }
+    }
+}

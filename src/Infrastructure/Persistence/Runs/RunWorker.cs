@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using WebhookService.Application.Common;
+
+namespace WebhookService.Infrastructure.Persistence.Runs;
+
+/// <summary>Writes the entries that an index has gathered, and removes those whose rows are gone, in steps of a millisecond among the writer's other commands.</summary>
+internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer writer, ILogger<RunWorker> logger) : BackgroundService
+{
+    private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>Between two steps: a run of a hundred thousand entries is written within a second or two, while the next one gathers.</summary>
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(4);
+
+    /// <summary>How often is looked for entries whose rows are gone. What is left of them does no harm but to the disk.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(indexes.SelectMany(index => new[] { WriteAsync(index, stoppingToken), RemoveAsync(index, stoppingToken) }));
+
+    private async Task WriteAsync(RunIndex index, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            await index.WhenManyAsync(cancellation);
+            while (index.IsWaiting)
+            {
+                index.Prepare();
+                await StepAsync(index, index.Write, cancellation);
+                await Task.Delay(Rest, cancellation);
+            }
+        }
+    }
+
+    private async Task RemoveAsync(RunIndex index, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var more = false;
+            await StepAsync(index, time => more = index.RemoveOutdated(time), cancellation);
+            await Task.Delay(more ? Rest : LookEvery, cancellation);
+        }
+    }
+
+    private async Task StepAsync(RunIndex index, Action<StepTime> step, CancellationToken cancellation)
+    {
+        try
+        {
+            await writer.RunAsync(() =>
+            {
+                step(new StepTime(StepLength));
+                return Task.FromResult(true);
+            });
+        }
+        catch (Exception fault) when (!cancellation.IsCancellationRequested)
+        {
+            if (fault is not OverloadedException) Failed(fault, index.Name, Pause);
+            await Task.Delay(fault is OverloadedException overloaded ? overloaded.RetryAfter : Pause, cancellation);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "The index {Index} could not be written; its entries stay in memory and it is tried again in {Pause}")]
+    private partial void Failed(Exception fault, string index, TimeSpan pause);
+}

@@ -1,0 +1,155 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using WebhookService.Application.Common;
+using WebhookService.Application.Devices;
+using WebhookService.Application.Journal;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Journal;
+using WebhookService.Infrastructure.Persistence.Runs;
+
+namespace WebhookService.Infrastructure.Tests.Persistence;
+
+/// <summary>An index of runs, at the example of the journal's by client, against the rows themselves.</summary>
+public sealed class RunIndexTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(16)]
+    [InlineData(100_000)]
+    public async Task Rows_are_found_whether_they_are_in_memory_in_a_run_or_in_one_that_is_being_written(int entriesOfRun)
+    {
+        await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", $"{entriesOfRun}"));
+
+        for (var round = 0; round < 20; round++)
+        {
+            await ConnectAsync(store, clients: 7, round);
+            await AssertAllAreFoundAsync(store, clients: 7);
+        }
+
+        if (entriesOfRun <= 16) await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs WHERE name = 'journal'")[0] > 1);
+        await AssertAllAreFoundAsync(store, clients: 7);
+    }
+
+    [Fact]
+    public async Task Rows_are_found_after_a_restart_in_the_midst_of_a_run()
+    {
+        var store = await AStore.OpenAsync(("Storage:EntriesOfRun", "40"));
+        for (var round = 0; round < 6; round++) await ConnectAsync(store, clients: 10, round);
+        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
+        store = await store.RestartAsync(() => Execute(store.File, BreakOffTheLast), ("Storage:EntriesOfRun", "40"));
+        await using var _ = store;
+
+        await AssertAllAreFoundAsync(store, clients: 10);
+
+        await ConnectAsync(store, clients: 10, round: 6);
+        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
+        await AssertAllAreFoundAsync(store, clients: 10);
+    }
+
+    private const string BreakOffTheLast = """
+        DELETE FROM journal_runs WHERE run = (SELECT max(run) FROM runs) AND no % 3 = 0;
+        DELETE FROM runs WHERE run = (SELECT max(run) FROM runs);
+        """;
+
+    [Fact]
+    public async Task A_command_that_fails_takes_no_entries_of_others_with_it()
+    {
+        await using var store = await AStore.OpenAsync();
+        await ConnectAsync(store, clients: 3, round: 0);
+
+        var failing = new List<Task>();
+        var fine = new List<Task<Outcome>>();
+        for (var i = 0; i < 60; i++)
+        {
+            if (i % 10 == 5) failing.Add(store.SendAsync(new ConnectAndFail(new ClientId("client-1"))));
+            fine.Add(store.SendAsync(Connected($"client-{i % 3}", round: 1 + (i / 3))));
+        }
+        await Task.WhenAll(fine);
+        foreach (var one in failing) await Assert.ThrowsAsync<InvalidOperationException>(() => one);
+
+        await AssertAllAreFoundAsync(store, clients: 3);
+    }
+
+    [Fact]
+    public async Task A_forgotten_client_leaves_no_entries()
+    {
+        await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", "64"));
+        for (var round = 0; round < 12; round++) await ConnectAsync(store, clients: 5, round);
+        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 1);
+
+        while (await store.SendAsync(new ForgetDevice(new ClientId("client-2"))) is not Forgotten.Completely) { }
+
+        await AssertAllAreFoundAsync(store, clients: 5);
+        Assert.Empty(store.Query<long>("SELECT seq FROM journal JOIN clients USING (client_no) WHERE client_id = 'client-2'"));
+        Assert.Empty(store.Query<long>("SELECT no FROM journal_runs WHERE key = (SELECT client_no FROM clients WHERE client_id = 'client-2')"));
+        Assert.Empty(store.Get<ClientEvents>().Reader().All(store.Database.OpenForReading(), key: store.Query<long>("SELECT client_no FROM clients WHERE client_id = 'client-2'").Single()));
+    }
+
+    [Fact]
+    public void Entries_in_memory_stand_in_order_however_they_came()
+    {
+        var random = new Random(7);
+        var all = Enumerable.Range(0, 5_000).Select(no => new IndexEntry(random.Next(20), random.Next(50) + (no / 10), no)).ToList();
+        var entries = new RecentEntries();
+
+        foreach (var some in all.Chunk(37)) entries.Add(some);
+        entries.Remove([.. all.Where(entry => entry.No % 7 == 0)]);
+
+        for (var key = 0; key < 20; key++)
+        {
+            var expected = all.Where(entry => entry.Key == key && entry.No % 7 != 0).OrderByDescending(entry => entry.At).ThenByDescending(entry => entry.No).ToList();
+            Assert.Equal(expected, entries.NewestFirst(key, long.MaxValue, long.MaxValue));
+            var middle = expected[expected.Count / 2];
+            Assert.Equal(expected.Skip((expected.Count / 2) + 1), entries.NewestFirst(key, middle.At, middle.No));
+        }
+    }
+
+    private static async Task AssertAllAreFoundAsync(AStore store, int clients)
+    {
+        for (var client = 0; client < clients; client++)
+        {
+            var id = new ClientId($"client-{client}");
+            var expected = store.Query<long>("SELECT seq FROM journal JOIN clients USING (client_no) WHERE client_id = @Value ORDER BY seq", new { id.Value });
+
+            var (upwards, after) = (new List<long>(), 0L);
+            for (EventPage? page = null; page is null || page.Next < page.Head; after = page.Next)
+            {
+                page = await store.SendAsync(new ListEvents(after, 5) { Client = id });
+                upwards.AddRange(page.Items.Select(happened => happened.Seq));
+            }
+            var (downwards, cursor) = (new List<long>(), (string?)null);
+            do
+            {
+                var page = await store.SendAsync(new ListDeviceEvents(id, new PageRequest(5, cursor)));
+                downwards.AddRange(page.Items.Select(happened => happened.Seq));
+                cursor = page.Next;
+            }
+            while (cursor is not null);
+
+            Assert.Equal(expected, upwards);
+            Assert.Equal(expected.Reverse(), downwards);
+        }
+    }
+
+    private static Task ConnectAsync(AStore store, int clients, int round) =>
+        Task.WhenAll(Enumerable.Range(0, clients).Select(client => store.SendAsync(Connected($"client-{client}", round))));
+
+    private static RecordClientConnected Connected(string client, int round) =>
+        new(new ClientId(client), "n", Noon.AddMinutes(round), null, new ConnectionDetails(), Noon.AddMinutes(round));
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        for (var tries = 0; tries < 3_000 && !holds(); tries++) await Task.Delay(10);
+        Assert.True(holds());
+    }
+
+    private static void Execute(string file, string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={file};Pooling=False");
+        connection.Execute(sql);
+    }
+}
