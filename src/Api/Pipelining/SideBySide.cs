@@ -204,9 +204,10 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
                 if (!isOver && !await FlushAsync()) await EndAsync();
             }
         }
-        catch (Exception gone) when (gone is IOException or OperationCanceledException)
+        catch (Exception failure)
         {
-            await EndAsync();
+            await EndAsync(); // else requests would wait for room for ever
+            if (failure is not (IOException or OperationCanceledException)) throw;
         }
     }
 
