@@ -1,8 +1,10 @@
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Notices;
 using WebhookService.Application.Quarantine;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Notices;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
@@ -104,6 +106,28 @@ public sealed class RetentionTests
     }
 
     [Fact]
+    public async Task A_handler_whose_last_dead_letter_went_is_well_again()
+    {
+        await using var kept = await ARetention.OpenAsync(
+            ("DeadLetters:MaxAge", "2.00:00:00"), ("Notices:Rules:dead:Kind", "dead-letter"), ("Notices:Rules:dead:Targets:0", "ops"), ("Notices:Targets:ops:Url", "https://hooks.example.com/x"),
+            ("Handlers:notice-target-ops:Enabled", "false"));
+        await BuryAsync(kept, 1);
+        await kept.PassAsync(TimeSpan.FromDays(1));
+        await BuryAsync(kept, 2);
+        await kept.PassAsync(TimeSpan.FromHours(25));
+        Assert.Equal(1, kept.Count("dead_letters"));
+        Assert.Equal([NoticeState.Raised], await StatesAsync(kept));
+
+        await kept.PassAsync(TimeSpan.FromDays(2));
+
+        Assert.Equal(0, kept.Count("dead_letters"));
+        Assert.Empty(await StatesAsync(kept));
+
+        static async Task<IReadOnlyList<NoticeState>> StatesAsync(ARetention kept) =>
+            [.. (await kept.Store.SendAsync(new ListNotices(null, [], new(10, null)))).Items.Select(one => one.State)];
+    }
+
+    [Fact]
     public async Task A_database_that_is_too_large_keeps_the_newest_and_gives_the_disk_back()
     {
         await using var kept = await ARetention.OpenAsync(("LatestMessages", "0"));
@@ -149,7 +173,7 @@ public sealed class RetentionTests
         await kept.RestartAsync(() =>
         {
             using var old = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={kept.Store.File};Pooling=False");
-            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks; DROP TABLE downlinks; ALTER TABLE deliveries DROP COLUMN qos; DELETE FROM schema_version WHERE version >= 4");
+            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks; DROP TABLE downlinks; DROP TABLE notices; DROP TABLE notice_outboxes; ALTER TABLE deliveries DROP COLUMN qos; DELETE FROM schema_version WHERE version >= 4");
         }, ("LatestMessages", "0"), ("Messages:MaxAge", "10.00:00:00"), ("Journal:MaxAge", "20.00:00:00"), ("Quarantine:MaxAge", "5.00:00:00"));
         await kept.RoundAsync();
 
