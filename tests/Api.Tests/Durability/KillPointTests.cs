@@ -34,7 +34,7 @@ public sealed class KillPointTests : IDisposable
         var (replayed, before) = await DieAsync("during-replay", 20, async service =>
         {
             using var manage = service.ClientWith(ApiHost.ManageToken);
-            await AHandlerHost.UntilAsync(async () => (long)(await GetAsync(manage, Handler))["handled"]! > 0);
+            await AHandlerHost.UntilAsync(async () => (long)(await GetAsync(manage, Handler))["position"]! >= 50); // on a busy machine earlier lives were short
             var position = (long)(await GetAsync(manage, Handler))["position"]!;
             var before = (await File.ReadAllLinesAsync(Path.Combine(folder.FullName, "witness.txt"))).Length;
             _ = manage.PostAsJsonAsync($"{Handler}/replay", new { from = "1" }).ContinueWith(answer => answer.Exception, TaskScheduler.Default); // it dies meanwhile
