@@ -32,4 +32,8 @@ internal interface IMarked : IRetained
 /// Removes some rows, as many as there is time for but at least one if one is to go, and tells how many. Runs in the writer's transaction, and
 /// again if that is rolled back.
 /// </param>
-internal sealed record RetentionStep(double Over, Func<StepTime, long> Remove);
+internal sealed record RetentionStep(double Over, Func<StepTime, long> Remove)
+{
+    /// <summary>What follows in the same transaction if something was removed.</summary>
+    public Func<ValueTask>? Then { get; init; }
+}

@@ -34,6 +34,9 @@ public sealed class RetentionOptions : IValidatableObject
 
     public RetentionLimit DeadLetters { get; init; } = new() { MaxAge = TimeSpan.FromDays(90), MaxCount = 100_000 };
 
+    /// <summary>Messages to devices of which no more news is waited for. Counted are the numbers given to them.</summary>
+    public RetentionLimit Downlinks { get; init; } = new() { MaxAge = TimeSpan.FromDays(30), MaxCount = 1_000_000 };
+
     public RetentionLimit Quarantine { get; init; } = new() { MaxAge = TimeSpan.FromDays(14), MaxCount = 10_000 };
 
     /// <summary>Bytes of the bodies in quarantine, each of which can be as large as a request.</summary>
@@ -45,7 +48,10 @@ public sealed class RetentionOptions : IValidatableObject
         if (MaxDatabaseBytes is not 0 and < LeastDatabaseBytes)
             yield return new($"Retention:MaxDatabaseBytes is {MaxDatabaseBytes}: give at least {LeastDatabaseBytes}, or 0 for no bound.");
         (string Name, RetentionLimit Limit)[] kinds =
-            [(nameof(Messages), Messages), (nameof(Journal), Journal), (nameof(Sessions), Sessions), (nameof(DeadLetters), DeadLetters), (nameof(Quarantine), Quarantine)];
+        [
+            (nameof(Messages), Messages), (nameof(Journal), Journal), (nameof(Sessions), Sessions), (nameof(DeadLetters), DeadLetters), (nameof(Downlinks), Downlinks),
+            (nameof(Quarantine), Quarantine),
+        ];
         foreach (var (name, limit) in kinds)
         {
             if (limit.MaxAge != TimeSpan.Zero && limit.MaxAge < TimeSpan.FromSeconds(1))

@@ -152,10 +152,12 @@ internal sealed partial class RetentionWorker(
     private async Task RunAsync(IRetained? kind, RetentionStep step, CancellationToken cancellation)
     {
         var before = writer.Written;
-        var (removed, spent) = await writer.RunAsync(() =>
+        var (removed, spent) = await writer.RunAsync(async () =>
         {
             var clock = new StepTime(StepLength);
-            return Task.FromResult((step.Remove(clock), clock.Spent));
+            var some = step.Remove(clock);
+            if (some > 0 && step.Then is { } then) await then();
+            return (some, clock.Spent);
         });
         if (kind is not null) report.Removed(kind.Kind, removed);
         if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), Rhythm, cancellation);

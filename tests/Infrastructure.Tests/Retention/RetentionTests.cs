@@ -1,8 +1,10 @@
 using WebhookService.Application.Consumers;
+using WebhookService.Application.Notices;
 using WebhookService.Application.Quarantine;
 using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
+using WebhookService.Domain.Notices;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
@@ -102,6 +104,28 @@ public sealed class RetentionTests
         await kept.PassAsync(TimeSpan.FromHours(25));
 
         Assert.Equal([6L], kept.Store.Query<long>("SELECT seq FROM dead_letters"));
+    }
+
+    [Fact]
+    public async Task A_handler_whose_last_dead_letter_went_is_well_again()
+    {
+        await using var kept = await ARetention.OpenAsync(
+            ("DeadLetters:MaxAge", "2.00:00:00"), ("Notices:Rules:dead:Kind", "dead-letter"), ("Notices:Rules:dead:Targets:0", "ops"), ("Notices:Targets:ops:Url", "https://hooks.example.com/x"),
+            ("Handlers:notice-target-ops:Enabled", "false"));
+        await BuryAsync(kept, 1);
+        await kept.PassAsync(TimeSpan.FromDays(1));
+        await BuryAsync(kept, 2);
+        await kept.PassAsync(TimeSpan.FromHours(25));
+        Assert.Equal(1, kept.Count("dead_letters"));
+        Assert.Equal([NoticeState.Raised], await StatesAsync(kept));
+
+        await kept.PassAsync(TimeSpan.FromDays(2));
+
+        Assert.Equal(0, kept.Count("dead_letters"));
+        Assert.Empty(await StatesAsync(kept));
+
+        static async Task<IReadOnlyList<NoticeState>> StatesAsync(ARetention kept) =>
+            [.. (await kept.Store.SendAsync(new ListNotices(null, [], new(10, null)))).Items.Select(one => one.State)];
     }
 
     [Fact]
