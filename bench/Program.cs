@@ -14,8 +14,13 @@ const string Usage = """
         --file PATH                                     where; if the file exists it is measured as it is
         --keep                                          leave the file behind
       dotnet run -c Release --project bench -- ingest   webhooks over HTTP, until they are on disk
-        --seconds 10                                    how long each load lasts
-        --connections 8,64                              keep-alive connections, one load for each number
+        --mixes publish,real,storm                      what is sent: messages; a fleet at work; clients that connect and are cut off
+        --connections 8,64,256                          keep-alive connections, one load for each number
+        --pipelined 8,64,256                            the same with 100 requests of each on their way; none
+        --seconds 3                                     how long each load lasts
+        --quick                                         2 s, 8 and 64 connections, 8 pipelined
+      dotnet run -c Release --project bench -- soak     half of what the service takes, with retention on, a line a minute
+        --minutes 60                                    how long
       dotnet run -c Release --project bench -- presence  how often a device's state is wrong when reports are lost or late
         --lives 20000                                   how many devices to generate for each dialect
       dotnet run -c Release --project bench -- deadlines a million devices that wait for something, for three minutes
@@ -27,8 +32,8 @@ const string Usage = """
       dotnet run -c Release --project bench -- retention webhooks with and without removing what is too much
         --seconds 8                                     how long each load lasts
 
-    Full-size fleets, deadlines, replays, ingest and retention loads write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md. The exit code is
-    1 if a limit was missed.
+    Full-size fleets, deadlines, replays, ingest and retention loads and soaks write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md.
+    What missed its limit is marked MISSED, and the exit code is 1.
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -39,12 +44,15 @@ Console.CancelKeyPress += (_, press) =>
 };
 try
 {
+    if (args is not [BareServer.Verb]) Load.KeepLight();
     switch (args)
     {
         case ["fleet", .. var rest]:
             return await FleetBenchmark.RunAsync(new Arguments(rest, ["devices", "messages", "file"], ["keep"]), interrupted.Token);
         case ["ingest", .. var rest]:
-            return await IngestBenchmark.RunAsync(new Arguments(rest, ["seconds", "connections"], []), interrupted.Token);
+            return await IngestBenchmark.RunAsync(new Arguments(rest, ["mixes", "connections", "pipelined", "seconds"], ["quick"]), interrupted.Token);
+        case ["soak", .. var rest]:
+            return await SoakBenchmark.RunAsync(new Arguments(rest, ["minutes"], []), interrupted.Token);
         case ["presence", .. var rest]:
             return PresenceBenchmark.Run(new Arguments(rest, ["lives"], []), interrupted.Token);
         case ["deadlines", .. var rest]:

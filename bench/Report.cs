@@ -24,11 +24,16 @@ internal sealed class Report(string title)
     }
 
     /// <summary>The word for a value that must stay under its limit. A value that could not be taken missed it.</summary>
-    public string Verdict(double value, double limit)
+    public string Verdict(double value, double limit) => Verdict(value < limit);
+
+    public string AtMost(double value, double limit) => Verdict(value <= limit);
+
+    public string AtLeast(double value, double limit) => Verdict(value >= limit);
+
+    private string Verdict(bool passed)
     {
-        var passed = value < limit;
         AllPassed &= passed;
-        return passed ? "PASS" : "FAIL";
+        return passed ? "PASS" : "MISSED";
     }
 
     public void Print() => Console.WriteLine($"\n## {title}\n\n{text}");
@@ -36,7 +41,7 @@ internal sealed class Report(string title)
     /// <summary>Puts the section in the place of its predecessor, or at the end.</summary>
     public void WriteInto(string path)
     {
-        const string Beginning = "# Performance\n\nWhat `bench` measured, as it wrote it down; see `dotnet run -c Release --project bench` to repeat it.\n\n";
+        const string Beginning = "# Performance\n\nWhat `bench` measured, as it wrote it down; `dotnet run -c Release --project bench` lists its commands. What missed its limit is marked so.\n\n";
         var before = File.Exists(path) ? File.ReadAllText(path) : Beginning;
         var sections = before.Split("\n## ").ToList();
         var own = $"{title}\n\n{text.ToString().TrimEnd()}\n";

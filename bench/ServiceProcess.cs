@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using WebhookService.Bench.Ingest;
 
 namespace WebhookService.Bench;
 
@@ -89,6 +90,7 @@ internal sealed class ServiceProcess : IDisposable
             WorkingDirectory = AppContext.BaseDirectory, // not where databases lie: a server may watch the folder it works in
             Environment = { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0", ["ASPNETCORE_ENVIRONMENT"] = "Production" },
         };
+        Load.AsUsual(start.Environment);
         foreach (var (name, value) in environment) start.Environment[name] = value;
 
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);

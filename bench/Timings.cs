@@ -16,6 +16,7 @@ internal sealed class Timings
     public double P50 => At(0.50);
     public double P95 => At(0.95);
     public double P99 => At(0.99);
+    public double P999 => At(0.999);
     public double Max => At(1);
 
     /// <summary>The value that this share of all stays at or below (nearest rank).</summary>

@@ -46,7 +46,7 @@ internal static class DeadlineBenchmark
         {
             await UntilAsync(beginning + wave.Start, bounded.Token);
             cpu = service.Cpu;
-            var load = wave.WithIngest ? Load.RunAsync(service.Address, Connections, run: 1, TimeSpan.FromSeconds(wave.Seconds), bounded.Token) : null;
+            var load = wave.WithIngest ? Load.RunAsync(service.Address, new LoadPlan(Connections, Run: 1, TimeSpan.FromSeconds(wave.Seconds)), bounded.Token) : null;
             await UntilAsync(beginning + wave.End, bounded.Token);
             var used = (service.Cpu - cpu).TotalMilliseconds / wave.Seconds;
             var ingest = load is null ? null : await load;

@@ -91,15 +91,15 @@ internal static class HandlerBenchmark
         using var with = await StartAsync(folder.File("with.db"), Handlers, cancellation);
         using var handler = new Handler(with);
         var (rows, run, lags) = (new List<Row>(), 1_000L, new List<long>());
-        foreach (var server in new[] { without, with }) await Load.RunAsync(server.Address, connections, ++run, WarmUp, cancellation);
+        foreach (var server in new[] { without, with }) await Load.RunAsync(server.Address, new LoadPlan(connections, ++run, WarmUp), cancellation);
         await handler.UntilAsync(state => state.Lag == 0, cancellation);
         for (var round = 0; round < Rounds; round++)
         {
             var cpu = without.Cpu;
-            var alone = await Load.RunAsync(without.Address, connections, ++run, duration, cancellation);
+            var alone = await Load.RunAsync(without.Address, new LoadPlan(connections, ++run, duration), cancellation);
             rows.Add(new(false, alone, without.Cpu - cpu));
             cpu = with.Cpu;
-            var load = Load.RunAsync(with.Address, connections, ++run, duration, cancellation);
+            var load = Load.RunAsync(with.Address, new LoadPlan(connections, ++run, duration), cancellation);
             while (!load.IsCompleted)
             {
                 lags.Add((await handler.StateAsync(cancellation)).Lag);

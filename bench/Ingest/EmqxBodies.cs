@@ -1,72 +1,108 @@
-using System.Buffers.Text;
-using System.Text;
-
 namespace WebhookService.Bench.Ingest;
 
 /// <summary>
-/// Requests as EMQX 5.8 sends them for `message.publish`, one connection's worth: a template in which ids, times and values of fixed width are
-/// written over, so that making a request costs next to nothing.
+/// The requests of one connection, in the order of its mix. Each connection speaks for clients of its own, so that what it tells of a client is
+/// told in the order in which it happened.
 /// </summary>
 internal sealed class EmqxBodies
 {
-    private const int Clients = 10_000;
+    public const int Clients = 10_000;
 
-    private const string Body = """
-        {"username":"site-7","topic":"site/7/sensor/CLIENT/telemetry","timestamp":MILLISECONDS_,"qos":1,"publish_received_at":MILLISECONDS_,"pub_props":{"User-Property":{}},"peername":"10.16.0.77:40320","peerhost":"10.16.0.77","payload":"{\"celsius\":21.5,\"humidity\":48,\"seq\":1SEQUENCE_}","node":"emqx@10.0.0.1","metadata":{"rule_id":"to_webhooks"},"id":"MESSAGE_ID______________________","flags":{"retain":false,"dup":false},"event":"message.publish","clientid":"sensor-007-CLIENT","client_attrs":{}}
-        """;
+    /// <summary>Clients of a connection that are connected before the first of them is cut off; from then on the two take turns.</summary>
+    private const int Connected = 4;
 
-    private readonly byte[] request;
-    private readonly int[] clients;
-    private readonly int[] times;
-    private readonly int sequence;
-    private readonly int id;
-    private readonly int connection;
-    private readonly long run;
+    private readonly RequestTemplate[] templates;
+    private readonly IReadOnlyList<EventKind> order;
+    private readonly int first;
+    private readonly int step;
+    private readonly int begin;
+    private readonly int own;
+    private readonly long[] told;
+    private readonly int[] sessions;
     private int sent;
+    private int connects;
+    private int disconnects;
+    private int subscribes;
+    private (int Index, int Publisher, long At) message = (-1, 0, 0);
+    private (int Index, int Publisher, int Receiver, long At) delivery = (-1, 0, 0, 0);
 
-    /// <param name="connection">Which one of the connections: a part of every message id.</param>
-    /// <param name="run">Which load: likewise.</param>
-    public EmqxBodies(Uri address, int connection, long run)
+    /// <param name="connection">Which one of the connections.</param>
+    public EmqxBodies(Uri address, LoadPlan plan, int connection)
     {
-        (this.connection, this.run) = (connection, run);
-        request = Encoding.ASCII.GetBytes(
-            $"POST /webhook/emqx HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\n"
-            + $"X-Webhook-Token: {ServiceProcess.Token}\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
-        clients = Places("CLIENT");
-        times = Places("MILLISECONDS_");
-        sequence = Places("SEQUENCE_")[0];
-        id = Places("MESSAGE_ID______________________")[0];
+        templates = [.. Enum.GetValues<EventKind>().Select(kind => new RequestTemplate(address, kind, plan.Run, connection))];
+        order = plan.Mix.Order;
+        (first, step, begin) = (connection, plan.Connections, (int)(plan.Run * 7_919 % Clients)); // so that short loads, too, get round all clients
+        own = (Clients - first + step - 1) / step;
+        (told, sessions) = (new long[own], new int[own]);
+        Receipts = new Receipts(plan.Run, connection);
+        Longest = templates.Max(template => template.Length);
     }
 
-    /// <summary>The next request; valid until the next call.</summary>
-    public ReadOnlyMemory<byte> Next()
+    public Receipts Receipts { get; }
+
+    /// <summary>The longest request, in bytes.</summary>
+    public int Longest { get; }
+
+    /// <summary>Writes the next request.</summary>
+    /// <returns>Its length.</returns>
+    public int Next(Span<byte> into, out Sent next)
     {
-        sent++;
-        var now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
-        foreach (var place in clients) Write(place, 6, ((connection * 7_919) + sent) % Clients);
-        foreach (var place in times) Write(place, 13, now);
-        Write(sequence, 9, sent);
-        WriteHex(id, 16, (ulong)now * 1_000);
-        WriteHex(id + 16, 4, (ulong)run);
-        WriteHex(id + 20, 4, (ulong)connection);
-        WriteHex(id + 24, 8, (ulong)sent);
-        return request;
-    }
-
-    private void Write(int place, int digits, long number) =>
-        Utf8Formatter.TryFormat(number, request.AsSpan(place, digits), out _, new System.Buffers.StandardFormat('D', (byte)digits));
-
-    private void WriteHex(int place, int digits, ulong number) =>
-        Utf8Formatter.TryFormat(number, request.AsSpan(place, digits), out _, new System.Buffers.StandardFormat('X', (byte)digits));
-
-    private int[] Places(string mark)
-    {
-        var (places, bytes, from) = (new List<int>(), Encoding.ASCII.GetBytes(mark), 0);
-        while (request.AsSpan(from).IndexOf(bytes) is >= 0 and var at)
+        var (kind, now) = (order[sent++ % order.Count], TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
+        if (kind is EventKind.Connected or EventKind.Disconnected) kind = connects - disconnects >= Math.Min(Connected, own) ? EventKind.Disconnected : EventKind.Connected;
+        var (index, values) = kind switch
         {
-            places.Add(from + at);
-            from += at + bytes.Length;
-        }
-        return [.. places];
+            EventKind.Publish => Publish(now),
+            EventKind.Delivered => Deliver(now),
+            EventKind.Acked => (delivery.Index, new RequestValues(delivery.Receiver, delivery.Publisher, now, delivery.At, delivery.Index + 1)),
+            EventKind.Connected => Connect(now),
+            EventKind.Disconnected => Disconnect(now),
+            _ => Subscribe(now),
+        };
+        var template = templates[(int)kind];
+        template.Write(into, values);
+        next = new Sent(kind, index);
+        return template.Length;
     }
+
+    private int Client(int which) => first + ((begin + which) % own * step);
+
+    private (int Index, RequestValues Values) Publish(long now)
+    {
+        var index = Receipts.AddMessage();
+        message = (index, Client(index), now);
+        return (message.Index, new(message.Publisher, message.Publisher, now, now, message.Index + 1));
+    }
+
+    /// <summary>The latest message reaches another client.</summary>
+    private (int Index, RequestValues Values) Deliver(long now)
+    {
+        delivery = (message.Index, message.Publisher, Client(message.Index + (own / 2)), message.At);
+        return (delivery.Index, new(delivery.Receiver, delivery.Publisher, now, delivery.At, delivery.Index + 1));
+    }
+
+    private (int Index, RequestValues Values) Connect(long now)
+    {
+        var which = connects++ % own;
+        var (client, at) = (Client(which), After(which, now));
+        sessions[which] = Receipts.AddSession(new(client, at));
+        return (sessions[which], new(client, client, at, at, 0));
+    }
+
+    private (int Index, RequestValues Values) Disconnect(long now)
+    {
+        var which = disconnects++ % own;
+        var (index, at) = (sessions[which], After(which, now));
+        var session = Receipts.Sessions[index].Session;
+        return (index, new(session.Client, session.Client, at, session.At, 0));
+    }
+
+    private (int Index, RequestValues Values) Subscribe(long now)
+    {
+        var which = subscribes++ % own;
+        var (client, at) = (Client(which), After(which, now));
+        return (Receipts.AddSubscription(new(client, at)), new(client, client, at, at, 0));
+    }
+
+    /// <summary>A client's connections and subscriptions have times of their own: two in one millisecond would be one, told twice.</summary>
+    private long After(int which, long now) => told[which] = Math.Max(now, told[which] + 1);
 }

@@ -28,7 +28,7 @@ internal static class RetentionBenchmark
             for (var round = 0; round <= Rounds; round++)
                 foreach (var (name, service) in new[] { ("keeps all", all), ($"keeps {Kept:N0}", few) })
                 {
-                    var load = await Load.RunAsync(service.Address, Connections, ++run, duration, bounded.Token);
+                    var load = await Load.RunAsync(service.Address, new LoadPlan(Connections, ++run, duration), bounded.Token);
                     var watch = Stopwatch.StartNew();
                     if (service == few)
                     {

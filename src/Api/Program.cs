@@ -5,6 +5,7 @@ using WebhookService.Api.Errors;
 using WebhookService.Api.Events;
 using WebhookService.Api.Json;
 using WebhookService.Api.Operating;
+using WebhookService.Api.Pipelining;
 using WebhookService.Api.Security;
 using WebhookService.Api.Webhooks;
 using WebhookService.Application;
@@ -43,7 +44,11 @@ public partial class Program
             // Settings and pages are found beside the program wherever it is started from; data lies in the working directory.
             ContentRootPath = AppContext.BaseDirectory,
         });
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.UsePipelining();
+        });
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
         if (args.Contains(DemoMode.Switch)) builder.UseDemo();

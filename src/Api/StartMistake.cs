@@ -2,7 +2,9 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
+using WebhookService.Application.BusinessHandlers;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Plugins;
 
 namespace WebhookService.Api;
 
@@ -29,6 +31,9 @@ internal static class StartMistake
     /// <summary>The sentence for a mistake that is known; else null.</summary>
     public static string? Of(Exception failure) => failure switch
     {
+        OptionsValidationException { OptionsName: PluginsOptions.Section } mistakes => $"The service does not start, because of its plug-ins:\n  {string.Join("\n  ", mistakes.Failures)}",
+        OptionsValidationException { OptionsName: HandlerFinder.Section } mistakes =>
+            $"The service does not start, because its handlers or their settings have mistakes:\n  {string.Join("\n  ", mistakes.Failures)}",
         OptionsValidationException mistakes => $"The service does not start, because its configuration has mistakes:\n  {string.Join("\n  ", mistakes.Failures)}",
         DatabaseUnusableException database => $"The service does not start: {database.Message}",
         _ => Why(failure) is { } why ? $"The service does not start: {why}" : null,

@@ -37,6 +37,7 @@ public static class DependencyInjection
         services.AddSingleton<IValidateOptions<NoticesOptions>, NoticesOptionsCheck>();
         services.AddSingleton<NoticeDispatch>();
         services.AddSingleton<DeadLetterNotices>();
+        services.AddSingleton<IDeadLetterNotices>(provider => provider.GetRequiredService<DeadLetterNotices>());
         services.AddSingleton<IConsumerSource, NoticeConsumers>();
         services.AddSingleton<ConsumerDesk>();
         services.AddSingleton<HandlerFinder>();

@@ -5,7 +5,7 @@ using WebhookService.Application.Consumers;
 namespace WebhookService.Victim;
 
 /// <summary>
-/// The handler whose invocations the test counts: a line `key topic replay` in a file for each, written before it returns. Every third
+/// The handler whose invocations the test counts: a line `key topic replay process` in a file for each, written before it returns. Every third
 /// event of the clients 1 and 3 fails at its first try, every seventh of all for ever.
 /// </summary>
 [Topic("t/{client}/{n}")]
@@ -28,7 +28,7 @@ internal sealed class Witness(Death death) : IMessageHandler<string>
         if (n % 3 == 0 && client is "1" or "3" && context.Attempt == 1) throw new InvalidOperationException("a third");
         lock (turn)
         {
-            file.Write(Encoding.UTF8.GetBytes($"{context.Key} {context.Message!.Topic} {context.IsReplay}\n"));
+            file.Write(Encoding.UTF8.GetBytes($"{context.Key} {context.Message!.Topic} {context.IsReplay} {Environment.ProcessId}\n"));
             if (context.Key > newest) Interlocked.Exchange(ref newest, context.Key);
         }
         death.At("during-handling");

@@ -13,7 +13,7 @@ internal static class ErrorsRoom
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.Configure<MvcOptions>(options =>
         {
-            options.Filters.Add<KnownQueryOnly>();
+            options.Filters.Add(new KnownQueryOnly()); // one for all requests: MVC keeps the filters of an action only where none is made for each
             options.ModelMetadataDetailsProviders.Add(new SystemTextJsonValidationMetadataProvider());
             // MVC's own words are left out: BodyMistakes finds better ones.
             options.ModelBindingMessageProvider.SetAttemptedValueIsInvalidAccessor(static (_, _) => "");
@@ -27,7 +27,6 @@ internal static class ErrorsRoom
         });
         services.Configure<JsonOptions>(options => options.JsonSerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow);
-        services.AddSingleton<KnownQueryOnly>();
         return services;
     }
 

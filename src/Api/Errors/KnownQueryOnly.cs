@@ -19,7 +19,7 @@ internal sealed class AlsoTakesQueryAttribute(string name) : Attribute, IFilterM
 }
 
 /// <summary>Refuses query parameters that an action does not know: a misspelt filter that is ignored gives a wrong answer that looks right.</summary>
-internal sealed class KnownQueryOnly(IModelMetadataProvider metadata) : IResourceFilter
+internal sealed class KnownQueryOnly : IResourceFilter
 {
     private readonly ConcurrentDictionary<ActionDescriptor, Known> actions = new();
 
@@ -28,7 +28,7 @@ internal sealed class KnownQueryOnly(IModelMetadataProvider metadata) : IResourc
         var query = context.HttpContext.Request.Query;
         if (query.Count == 0) return;
 
-        var known = actions.GetOrAdd(context.ActionDescriptor, Describe);
+        var known = actions.GetOrAdd(context.ActionDescriptor, Describe, context.HttpContext.RequestServices.GetRequiredService<IModelMetadataProvider>());
         if (known.Prefixes.Contains("")) return;
 
         foreach (var (key, values) in query)
@@ -55,7 +55,7 @@ internal sealed class KnownQueryOnly(IModelMetadataProvider metadata) : IResourc
     {
     }
 
-    private Known Describe(ActionDescriptor action)
+    private static Known Describe(ActionDescriptor action, IModelMetadataProvider metadata)
     {
         var names = new List<string>();
         foreach (var parameter in action.Parameters)

@@ -52,7 +52,8 @@ internal sealed class HandlersController(IMediator mediator, HandlerFinder handl
 
     /// <summary>
     /// Handles events again, under their old keys, from a place on; with a place ahead it leaves out what lies between. A time means the first
-    /// event in the journal's order that happened at or after it; before the `oldest` event that is kept nothing can be handled again. Answered when what is under way has ended, at the latest after the handler's timeout.
+    /// event in the journal's order that happened at or after it; before the `oldest` event that is kept nothing can be handled again. Answered when
+    /// what is under way has ended, at the latest after the handler's timeout.
     /// </summary>
     [HttpPost("{name}/replay")]
     public async Task<HandlerResponse> Replay(string name, ReplayRequest request, CancellationToken cancellation)

@@ -15,9 +15,7 @@ internal sealed class TokenAuthenticationHandler(
     {
         if (PresentedToken.In(Request, tokens.Headers) is not { } presented) return Task.FromResult(AuthenticateResult.NoResult());
 
-        return Task.FromResult(tokens.Find(presented) is { } principal
-            ? AuthenticateResult.Success(new(principal, Scheme))
-            : AuthenticateResult.Fail("The token is not one of ours."));
+        return Task.FromResult(tokens.Find(presented) ?? AuthenticateResult.Fail("The token is not one of ours."));
     }
 }
 
@@ -27,7 +25,7 @@ internal sealed class SharedTokensFirst(
     : AuthenticationService(schemes, handlers, transform, options)
 {
     public override Task<AuthenticateResult> AuthenticateAsync(HttpContext context, string? scheme) =>
-        (scheme is null or SecurityRoom.TokenOrJwt) && PresentedToken.In(context.Request, tokens.Headers) is { } presented && tokens.Find(presented) is { } caller
-            ? Task.FromResult(AuthenticateResult.Success(new(caller, TokenAuthenticationHandler.Scheme)))
+        (scheme is null or SecurityRoom.TokenOrJwt) && PresentedToken.In(context.Request, tokens.Headers) is { } presented && tokens.Find(presented) is { } known
+            ? Task.FromResult(known)
             : base.AuthenticateAsync(context, scheme);
 }

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Primitives;
 
 namespace WebhookService.Api.Security;
@@ -38,15 +39,15 @@ internal sealed partial class TokenStore : IDisposable
     public GeneratedCredentials? JustGenerated { get; private set; }
 
     /// <summary>Who presents this token. Every digest is compared whole, whatever matched before it, so that time tells nothing.</summary>
-    public ClaimsPrincipal? Find(string presented)
+    public AuthenticateResult? Find(string presented)
     {
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         Digest(presented, digest);
 
-        ClaimsPrincipal? found = null;
+        AuthenticateResult? found = null;
         foreach (var entry in current.Entries)
         {
-            if (CryptographicOperations.FixedTimeEquals(entry.Digest, digest)) found = entry.Principal;
+            if (CryptographicOperations.FixedTimeEquals(entry.Digest, digest)) found = entry.Known;
         }
 
         return found;
@@ -105,7 +106,11 @@ internal sealed partial class TokenStore : IDisposable
 
     private sealed record WatchedFile(string Path, FileStamp Stamp);
 
-    private sealed record Entry(byte[] Digest, ClaimsPrincipal Principal);
+    private sealed record Entry(byte[] Digest, ClaimsPrincipal Principal)
+    {
+        /// <summary>The same for all requests, which only read it.</summary>
+        public AuthenticateResult Known { get; } = AuthenticateResult.Success(new(Principal, TokenAuthenticationHandler.Scheme));
+    }
 
     private sealed record Snapshot(SecurityOptions Options, Entry[] Entries, WatchedFile? File)
     {

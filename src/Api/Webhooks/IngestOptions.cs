@@ -14,6 +14,10 @@ internal sealed class IngestOptions
     [Range(1024, 256 * 1024 * 1024)]
     public int MaxBodyBytes { get; init; } = 8 * 1024 * 1024;
 
+    /// <summary>How many webhooks that one connection pipelines are handled at the same time; 1: one after another.</summary>
+    [Range(1, 1000)]
+    public int Pipelining { get; init; } = 100;
+
     /// <summary>The source that <c>POST /webhook</c> and the tutorials' paths stand for.</summary>
     [Required]
     public string DefaultSource { get; init; } = WebhookSources.Emqx;

@@ -87,7 +87,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             case Translation.Understood said:
                 using (var elements = said.Elements.GetEnumerator())
                 {
-                    var some = new List<Element>(Window);
+                    var some = new List<Element>(said.Elements is ICollection<Element> { Count: var count } ? Math.Min(count, Window) : 0); // mostly one
                     do
                     {
                         some.Clear();

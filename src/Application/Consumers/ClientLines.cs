@@ -16,7 +16,10 @@ internal sealed class Work(long seq, ClientId? client, JournalEntry? entry)
 
     /// <summary>Not to be tried before.</summary>
     public DateTimeOffset NextAt { get; set; }
-    public bool IsReplay { get; init; }
+    public bool IsReplay { get; set; }
+
+    /// <summary>It was asked for again while it was under way: once that has ended, it waits anew.</summary>
+    public bool IsAskedAgain { get; set; }
 
     /// <summary>The position may pass it, because it is written down by itself.</summary>
     public bool IsParked { get; set; }
@@ -73,6 +76,35 @@ internal sealed class ClientLines
     private readonly Dictionary<string, Line> lines = new(StringComparer.Ordinal);
     private readonly Queue<Line> ready = new();
     private readonly PriorityQueue<Line, DateTimeOffset> due = new();
+    private readonly PriorityQueue<Line, long> ahead = new(); // one for each event beyond what was reached
+    private long reached;
+
+    /// <summary>Events that wait until the journal is read so far again.</summary>
+    public int Ahead => ahead.Count;
+
+    /// <summary>Forward: the journal was read so far, which lets parked events up to there have their turn; an earlier one of their client could have come before.</summary>
+    public void Reach(long seq, DateTimeOffset now)
+    {
+        reached = seq;
+        while (ahead.TryPeek(out var line, out var first) && first <= reached)
+        {
+            ahead.Dequeue();
+            Note(line, now);
+        }
+    }
+
+    /// <summary>Somewhere else: forgets what was read but not parked. What is parked beyond waits until the journal is read so far. Nothing may be under way.</summary>
+    public void StartOver(long seq, DateTimeOffset now)
+    {
+        reached = seq;
+        ahead.Clear();
+        foreach (var line in lines.Values.ToList())
+        {
+            line.DropUnparked();
+            foreach (var work in line.All.Where(work => work.Seq > reached)) ahead.Enqueue(line, work.Seq);
+            Note(line, now);
+        }
+    }
 
     public Line? Find(ClientId? client, long seq) => lines.GetValueOrDefault(KeyOf(client, seq));
 
@@ -81,6 +113,7 @@ internal sealed class ClientLines
         var key = KeyOf(work.Client, work.Seq);
         if (!lines.TryGetValue(key, out var line)) lines[key] = line = new(key);
         line.Add(work);
+        if (work.Seq > reached) ahead.Enqueue(line, work.Seq);
         Note(line, now);
     }
 
@@ -96,7 +129,7 @@ internal sealed class ClientLines
         while (ready.TryDequeue(out var line))
         {
             line.IsReady = false;
-            if (line.Running is null && line.First is { } first && first.NextAt <= now) return line.Take();
+            if (line.Running is null && line.First is { } first && first.Seq <= reached && first.NextAt <= now) return line.Take();
             Note(line, now); // one that must wait came in front
         }
         return null;
@@ -119,16 +152,6 @@ internal sealed class ClientLines
         Note(line, now);
     }
 
-    /// <summary>Forgets what was read but neither handled nor parked. Nothing may be under way.</summary>
-    public void DropUnparked()
-    {
-        foreach (var line in lines.Values.ToList())
-        {
-            line.DropUnparked();
-            if (line.IsEmpty) lines.Remove(line.Key);
-        }
-    }
-
     /// <summary>When to look for the next one; null if none waits for its time.</summary>
     public DateTimeOffset? NextAt => due.TryPeek(out _, out var at) ? at : null;
 
@@ -136,7 +159,7 @@ internal sealed class ClientLines
     public void Note(Line line, DateTimeOffset now)
     {
         if (line.IsEmpty && lines.GetValueOrDefault(line.Key) == line) lines.Remove(line.Key); // the client may have a new line by now
-        if (line.Running is not null || line.IsReady || line.First is not { } first) return;
+        if (line.Running is not null || line.IsReady || line.First is not { } first || first.Seq > reached) return;
         if (first.NextAt <= now)
         {
             line.IsReady = true;

@@ -101,6 +101,9 @@ public sealed class ConsumerEngine
 
     private bool IsWindowFull => window.Count > Window - PageSize;
 
+    /// <summary>Too many wait. Those that wait for the reading itself do not count: they would wait for ever.</summary>
+    private bool IsCrowded => parked - lines.Ahead >= MostParked;
+
     /// <summary>Whether an order waits for what is under way to end.</summary>
     private bool IsHeld => orders.Count > 0;
 
@@ -176,9 +179,12 @@ public sealed class ConsumerEngine
         {
             if (await mediator.Send(new RedeliverDeadLetter(consumer.Name, deadLetter, time.GetUtcNow()), CancellationToken.None) is not { } again) return;
             isThere = true;
-            if (lines.Find(again.Client, again.Seq)?.Find(again.Seq) is { } known)
+            if (lines.Find(again.Client, again.Seq) is { } line && line.Find(again.Seq) is { } known) // a replay brought it here already
             {
-                if (!known.IsParked) Park(known); // a replay brought it here already
+                if (line.Running == known) known.IsAskedAgain = true;
+                else (known.IsReplay, known.Attempts, known.NextAt) = (false, 0, again.NextAt);
+                Park(known);
+                lines.Note(line, time.GetUtcNow());
             }
             else AddParked(again);
         }));
@@ -199,7 +205,7 @@ public sealed class ConsumerEngine
 
     private Task GoTo(long place, long? replayUntil)
     {
-        lines.DropUnparked();
+        lines.StartOver(place, time.GetUtcNow());
         window.Clear();
         read = place;
         return Now(state with { Position = place, ReplayUntil = replayUntil });
@@ -220,12 +226,14 @@ public sealed class ConsumerEngine
             unsaved = SaveAfter; // its place is durable from its first moment on
         }
         read = state.Position;
+        lines.Reach(read, time.GetUtcNow());
         savedAt = time.GetTimestamp();
     }
 
     private void AddParked(ParkedEvent one)
     {
         parked++;
+        unparkedNow.Remove(one.Seq);
         lines.Add(
             new Work(one.Seq, one.Client, null) { Attempts = one.Attempts, NextAt = one.NextAt, IsReplay = one.IsReplay, IsParked = true, IsSettled = true },
             time.GetUtcNow());
@@ -276,9 +284,16 @@ public sealed class ConsumerEngine
         }
     }
 
-    /// <summary>It need not be handled any more.</summary>
+    /// <summary>It need not be handled any more, unless it was asked for meanwhile: then it comes once more.</summary>
     private void End(Work work)
     {
+        if (work.IsAskedAgain)
+        {
+            (work.IsAskedAgain, work.IsReplay, work.Attempts, work.NextAt) = (false, false, 0, default);
+            Park(work);
+            lines.Back(work, time.GetUtcNow());
+            return;
+        }
         if (work.IsParked)
         {
             parked--;
@@ -309,6 +324,7 @@ public sealed class ConsumerEngine
 
     private void Miss(Work work, string why)
     {
+        work.IsAskedAgain = false; // it would be missed once more
         state = state with { Missed = state.Missed + 1, LastError = $"Event {work.Seq}: {why}", LastErrorAt = time.GetUtcNow() };
         End(work);
     }
@@ -382,7 +398,7 @@ public sealed class ConsumerEngine
     private bool Read()
     {
         var head = bell.Head;
-        if (state.IsPaused || IsHeld || IsWindowFull || parked >= MostParked || read >= head) return false;
+        if (state.IsPaused || IsHeld || IsWindowFull || IsCrowded || read >= head) return false;
 
         readAt = Stopwatch.GetTimestamp();
         var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
@@ -396,9 +412,10 @@ public sealed class ConsumerEngine
                 LastErrorAt = time.GetUtcNow(),
             };
         var now = time.GetUtcNow();
+        read = Math.Max(Math.Max(read, gone), page.Next);
+        lines.Reach(read, now); // nothing begins before those of the page stand in their lines
         foreach (var entry in page.Entries)
             if (Wanted(entry) is { } wanted) Take(wanted, now);
-        read = Math.Max(Math.Max(read, gone), page.Next);
         Advance();
         return true;
     }
@@ -435,7 +452,7 @@ public sealed class ConsumerEngine
     }
 
     private TimeSpan? StuckFor() =>
-        IsWindowFull && running < Lanes && parked < MostParked && read < bell.Head && lines.Find(window.Peek().Client, window.Peek().Seq)?.Running is { } slow
+        IsWindowFull && running < Lanes && !IsCrowded && read < bell.Head && lines.Find(window.Peek().Client, window.Peek().Seq)?.Running is { } slow
             ? time.GetElapsedTime(slow.Started) : null;
 
     /// <returns>In how long it is to be written down how far it came; null if there is nothing new.</returns>
@@ -451,7 +468,7 @@ public sealed class ConsumerEngine
     private async Task WriteAsync()
     {
         var progress = new ConsumerProgress(
-            consumer.Name, state, [.. parkedNow.Values.Select(one => new ParkedEvent(one.Seq, one.Client, one.Attempts, one.NextAt, one.IsReplay))], [.. unparkedNow], [.. deadNow]);
+            consumer.Name, state, [.. parkedNow.Values.Select(one => new ParkedEvent(one.Seq, one.Client, one.Attempts, one.NextAt, one.IsReplay && !one.IsAskedAgain))], [.. unparkedNow], [.. deadNow]);
         await mediator.Send(new SaveConsumerProgress(progress), CancellationToken.None);
         parkedNow.Clear();
         unparkedNow.Clear();
@@ -465,7 +482,7 @@ public sealed class ConsumerEngine
         var until = SaveIn();
         if (!state.IsPaused && !IsHeld)
         {
-            if (!isWatching && !IsWindowFull && parked < MostParked)
+            if (!isWatching && !IsWindowFull && !IsCrowded)
             {
                 isWatching = true;
                 _ = WatchAsync(read, stopping);

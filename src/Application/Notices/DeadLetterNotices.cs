@@ -4,11 +4,19 @@ using WebhookService.Domain.Notices;
 
 namespace WebhookService.Application.Notices;
 
+/// <summary>For those who remove dead letters without a command: retention.</summary>
+public interface IDeadLetterNotices
+{
+    /// <summary>Dead letters were taken back or removed: whoever has none left is well. In the writer's transaction.</summary>
+    ValueTask RemovedAsync(CancellationToken cancellation);
+}
+
 /// <summary>
 /// Tells the rules of the kind <see cref="NoticeKind.DeadLetter"/> that a handler has dead letters, and that it has none any more, in the transaction in
 /// which that comes to be. There is no event for each dead letter: a handler of all events would fail at those too.
 /// </summary>
 internal sealed class DeadLetterNotices(INoticeRepository notices, NoticeDispatch dispatch, IConsumerStore store, IOptions<NoticesOptions> options, TimeProvider time)
+    : IDeadLetterNotices
 {
     private const int LongestReason = 200;
 
@@ -28,7 +36,7 @@ internal sealed class DeadLetterNotices(INoticeRepository notices, NoticeDispatc
         }
     }
 
-    /// <summary>Dead letters were taken back or removed: whoever has none left is well.</summary>
+    /// <inheritdoc/>
     public async ValueTask RemovedAsync(CancellationToken cancellation)
     {
         var now = time.GetUtcNow();

@@ -11,15 +11,12 @@ public sealed record MeetNotices(IReadOnlyList<NoticeKey> Due, DateTimeOffset No
 /// <summary>What waits for these targets may be due.</summary>
 public sealed record EmptyOutboxes(IReadOnlyList<string> Targets, DateTimeOffset Now) : ICommand;
 
-/// <summary>Dead letters went by their age or number: notices of handlers that have none left are cleared, or they would never be raised again.</summary>
-public sealed record ReviewDeadLetterNotices : ICommand;
-
 /// <summary>The service has started: what belongs to rules and targets that are gone is removed, a part of it each time.</summary>
 /// <returns>How much was removed; 0 when all is.</returns>
 public sealed record AdoptNoticeRules : ICommand<int>;
 
-internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispatch dispatch, DeadLetterNotices deadLetters, IOptions<NoticesOptions> options) :
-    ICommandHandler<MeetNotices>, ICommandHandler<EmptyOutboxes>, ICommandHandler<ReviewDeadLetterNotices>, ICommandHandler<AdoptNoticeRules, int>
+internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispatch dispatch, IOptions<NoticesOptions> options) :
+    ICommandHandler<MeetNotices>, ICommandHandler<EmptyOutboxes>, ICommandHandler<AdoptNoticeRules, int>
 {
     public async Task<Outcome> Handle(MeetNotices command, CancellationToken cancellationToken)
     {
@@ -36,12 +33,6 @@ internal sealed class MeetNoticesHandler(INoticeRepository notices, NoticeDispat
             var outbox = await notices.OutboxAsync(target, cancellationToken);
             if (outbox.Pass(command.Now) is Outcome.Applied) await notices.SaveAsync(outbox, cancellationToken);
         }
-        return Outcome.Applied;
-    }
-
-    public async Task<Outcome> Handle(ReviewDeadLetterNotices command, CancellationToken cancellationToken)
-    {
-        await deadLetters.RemovedAsync(cancellationToken);
         return Outcome.Applied;
     }
 

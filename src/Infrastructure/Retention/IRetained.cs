@@ -1,5 +1,4 @@
 using Microsoft.Data.Sqlite;
-using WebhookService.Application.Common;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Retention;
@@ -11,9 +10,6 @@ internal interface IRetained
     string Kind { get; }
 
     RetentionLimit Limit { get; }
-
-    /// <summary>What has to be told after rows were removed, and once at the start for those that were removed before; null for nothing.</summary>
-    ICommand? Afterwards => null;
 
     /// <summary>When the oldest that is kept had come in; null if nothing that could go is kept, or it came in just now.</summary>
     DateTimeOffset? OldestAt(SqliteConnection reader);
@@ -36,4 +32,8 @@ internal interface IMarked : IRetained
 /// Removes some rows, as many as there is time for but at least one if one is to go, and tells how many. Runs in the writer's transaction, and
 /// again if that is rolled back.
 /// </param>
-internal sealed record RetentionStep(double Over, Func<StepTime, long> Remove);
+internal sealed record RetentionStep(double Over, Func<StepTime, long> Remove)
+{
+    /// <summary>What follows in the same transaction if something was removed.</summary>
+    public Func<ValueTask>? Then { get; init; }
+}

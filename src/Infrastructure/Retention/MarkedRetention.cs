@@ -45,14 +45,13 @@ internal abstract class MarkedRetention(string kind, RetentionLimit limit) : IMa
 }
 
 /// <summary>Rows of one table, of which nothing else speaks.</summary>
-/// <param name="may">SQL for which of them may go; all if not given. Those that may not must be few, or the newest.</param>
-internal abstract class TableRetention(string kind, RetentionLimit limit, UnitOfWork work, string table, string number, string? may = null) : MarkedRetention(kind, limit)
+internal abstract class TableRetention(string kind, RetentionLimit limit, UnitOfWork work, string table, string number) : MarkedRetention(kind, limit)
 {
     /// <summary>Few, because one row can be as large as a request.</summary>
     private const int AtOnce = 16;
 
     private readonly Lazy<Statement> remove = work.Prepare(
-        $"DELETE FROM {table} WHERE {number} IN (SELECT {number} FROM {table} WHERE {number} <= ? {(may is null ? "" : $"AND {may}")} ORDER BY {number} LIMIT {AtOnce})");
+        $"DELETE FROM {table} WHERE {number} IN (SELECT {number} FROM {table} WHERE {number} <= ? ORDER BY {number} LIMIT {AtOnce})");
 
     private readonly Lazy<Statement> changes = work.Prepare("SELECT changes()");
 
@@ -61,7 +60,7 @@ internal abstract class TableRetention(string kind, RetentionLimit limit, UnitOf
 
     public override (long Oldest, long Newest) Span(SqliteConnection reader)
     {
-        var (oldest, newest) = reader.QuerySingle<(long?, long?)>($"SELECT (SELECT min({number}) FROM {table} {(may is null ? "" : $"WHERE {may}")}), ({ReadNewest})");
+        var (oldest, newest) = reader.QuerySingle<(long?, long?)>($"SELECT (SELECT min({number}) FROM {table}), ({ReadNewest})");
         return (oldest ?? long.MaxValue, newest ?? 0);
     }
 

@@ -32,10 +32,10 @@ public sealed class RetentionOptions : IValidatableObject
     /// <summary>Ended sessions, by their end, and reported ends without a session. The newest session of each device stays.</summary>
     public RetentionLimit Sessions { get; init; } = new() { MaxAge = TimeSpan.FromDays(400), MaxCount = 50_000_000 };
 
-    /// <summary>Messages to devices that are finished.</summary>
-    public RetentionLimit Downlinks { get; init; } = new() { MaxAge = TimeSpan.FromDays(30), MaxCount = 1_000_000 };
-
     public RetentionLimit DeadLetters { get; init; } = new() { MaxAge = TimeSpan.FromDays(90), MaxCount = 100_000 };
+
+    /// <summary>Messages to devices of which no more news is waited for. Counted are the numbers given to them.</summary>
+    public RetentionLimit Downlinks { get; init; } = new() { MaxAge = TimeSpan.FromDays(30), MaxCount = 1_000_000 };
 
     public RetentionLimit Quarantine { get; init; } = new() { MaxAge = TimeSpan.FromDays(14), MaxCount = 10_000 };
 
@@ -49,7 +49,7 @@ public sealed class RetentionOptions : IValidatableObject
             yield return new($"Retention:MaxDatabaseBytes is {MaxDatabaseBytes}: give at least {LeastDatabaseBytes}, or 0 for no bound.");
         (string Name, RetentionLimit Limit)[] kinds =
         [
-            (nameof(Messages), Messages), (nameof(Journal), Journal), (nameof(Sessions), Sessions), (nameof(Downlinks), Downlinks), (nameof(DeadLetters), DeadLetters),
+            (nameof(Messages), Messages), (nameof(Journal), Journal), (nameof(Sessions), Sessions), (nameof(DeadLetters), DeadLetters), (nameof(Downlinks), Downlinks),
             (nameof(Quarantine), Quarantine),
         ];
         foreach (var (name, limit) in kinds)

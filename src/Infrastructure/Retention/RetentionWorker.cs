@@ -1,5 +1,4 @@
 using Dapper;
-using MediatR;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -17,7 +16,7 @@ namespace WebhookService.Infrastructure.Retention;
 /// </summary>
 internal sealed partial class RetentionWorker(
     IEnumerable<IRetained> kinds, Database database, UnitOfWork work, Writer writer, RetentionReport report, ConsumerDesk desk, IOptions<RetentionOptions> configured,
-    IMediator mediator, TimeProvider time, ILogger<RetentionWorker> logger) : BackgroundService
+    TimeProvider time, ILogger<RetentionWorker> logger) : BackgroundService
 {
     /// <summary>How long a step may hold the writer, but for the row at which the time is over.</summary>
     private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(4);
@@ -43,7 +42,6 @@ internal sealed partial class RetentionWorker(
     private readonly Lazy<Statement> giveBack = work.Prepare($"PRAGMA incremental_vacuum({PagesAtOnce})");
     private readonly SemaphoreSlim oneRound = new(1);
     private readonly HashSet<string> warned = [];
-    private readonly HashSet<IRetained> untold = [.. kinds.Where(kind => kind.Afterwards is not null)]; // at the start: it may have died before it told
     private DateTimeOffset tellNext;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -77,11 +75,6 @@ internal sealed partial class RetentionWorker(
             await MarkAsync();
             WarnWhoLags();
             while (await RemoveAsync(cancellation) || await MakeRoomAsync(cancellation) || await GiveBackAsync(cancellation)) cancellation.ThrowIfCancellationRequested();
-            foreach (var kind in untold.ToList())
-            {
-                await mediator.Send(kind.Afterwards!, cancellation);
-                untold.Remove(kind);
-            }
             using var reader = database.OpenForReading();
             foreach (var kind in kinds) report.ReachesBack(kind.Kind, kind.OldestAt(reader));
         }
@@ -159,16 +152,14 @@ internal sealed partial class RetentionWorker(
     private async Task RunAsync(IRetained? kind, RetentionStep step, CancellationToken cancellation)
     {
         var before = writer.Written;
-        var (removed, spent) = await writer.RunAsync(() =>
+        var (removed, spent) = await writer.RunAsync(async () =>
         {
             var clock = new StepTime(StepLength);
-            return Task.FromResult((step.Remove(clock), clock.Spent));
+            var some = step.Remove(clock);
+            if (some > 0 && step.Then is { } then) await then();
+            return (some, clock.Spent);
         });
-        if (kind is not null)
-        {
-            report.Removed(kind.Kind, removed);
-            if (removed > 0 && kind.Afterwards is not null) untold.Add(kind);
-        }
+        if (kind is not null) report.Removed(kind.Kind, removed);
         if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), Rhythm, cancellation);
     }
 

@@ -54,7 +54,7 @@ public sealed class PluginTests : IDisposable
     {
         plugins.With("Letter", Encoding.UTF8.GetBytes("Dear reader, this is no assembly."));
 
-        Says(Mistake(), plugins.FileOf("Letter"), "no .NET assembly");
+        Says(Mistake(), "because of its plug-ins:", plugins.FileOf("Letter"), "no .NET assembly");
     }
 
     [Fact]

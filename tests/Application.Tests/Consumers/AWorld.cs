@@ -27,11 +27,22 @@ internal sealed class AWorld
     public AJournal Journal { get; } = new();
     public IMediator Mediator { get; } = Substitute.For<IMediator>();
     public Dictionary<long, DeadLetter> Dead { get; } = [];
+    public IReadOnlyList<long> DeadIds
+    {
+        get
+        {
+            lock (gate) return [.. Dead.Keys.Order()];
+        }
+    }
+
     public int Saves { get; private set; }
 
     /// <summary>Runs before and after each save; what it throws ends the engine.</summary>
     public Action BeforeSave { get; set; } = () => { };
     public Action AfterSave { get; set; } = () => { };
+
+    /// <summary>Runs when a dead letter has been taken back, in the engine's loop.</summary>
+    public Action<long> Redelivered { get; set; } = _ => { };
 
     /// <summary>What a save got wrong: events that the position passed and nobody answers for.</summary>
     public ConcurrentQueue<string> Lost { get; } = [];
@@ -84,11 +95,14 @@ internal sealed class AWorld
 
     private ParkedEvent? Redeliver(RedeliverDeadLetter command)
     {
+        ParkedEvent again;
         lock (gate)
         {
             if (!Dead.Remove(command.Id, out var dead)) return null;
-            return parked[dead.Entry.Seq] = new(dead.Entry.Seq, dead.Entry.Client, 0, command.Now, false);
+            parked[dead.Entry.Seq] = again = new(dead.Entry.Seq, dead.Entry.Client, 0, command.Now, false);
         }
+        Redelivered(again.Seq);
+        return again;
     }
 
     private sealed class Scripted(

@@ -306,6 +306,109 @@ public sealed class ConsumerEngineTests
     }
 
     [Fact]
+    public async Task A_parked_event_that_is_due_does_not_overtake_the_earlier_ones_of_its_client_that_a_replay_brings()
+    {
+        world.Journal.Append("a", "a", "a");
+        var broken = true;
+        await using var running = world.Start(handle: (entry, _, _) => entry.Seq == 3 && broken ? Fail() : Task.CompletedTask);
+        await running.UntilAsync(() => running.Engine.Parked == 1 && running.Engine.State.Position == 3);
+        await running.Engine.PauseAsync();
+        world.Clock.Advance(60 * Second);
+        broken = false;
+
+        await running.Engine.ReplayAsync(1);
+        await running.Engine.ResumeAsync();
+
+        await running.UntilDoneAsync();
+        Assert.Equal([1L, 2L, 1L, 2L, 3L], world.HandledOf("a"));
+    }
+
+    [Fact]
+    public async Task A_parked_event_that_is_due_does_not_overtake_those_that_come_again_after_a_death()
+    {
+        world.Journal.Append("slow", "a", "a");
+        var hold = new TaskCompletionSource();
+        await using (var first = world.Start(handle: (entry, _, _) => entry.Seq == 1 ? hold.Task : entry.Seq == 3 ? Fail() : Task.CompletedTask))
+        {
+            await first.UntilAsync(() => first.Engine.Parked == 1);
+            world.Clock.Advance(ConsumerEngine.SaveEvery);
+            await first.UntilAsync(() => world.Parked.Count == 1);
+            world.BeforeSave = () => throw new InvalidOperationException("The process is dead.");
+            hold.SetResult();
+        }
+        Assert.Equal(0, world.State!.Position); // so that 2 comes again
+        world.BeforeSave = () => { };
+        world.Clock.Advance(60 * Second);
+        var before = world.HandledOf("a").Count();
+
+        await using var second = world.Start();
+
+        await second.UntilDoneAsync();
+        Assert.Equal([2L, 3L], world.HandledOf("a").Skip(before));
+    }
+
+    [Fact]
+    public async Task More_parked_events_than_are_allowed_do_not_keep_a_replay_from_coming_to_them()
+    {
+        world.Journal.Append([.. Enumerable.Range(0, ConsumerEngine.MostParked + 2_000).Select(i => $"c{i}")]);
+        var options = new ConsumerOptions { FromBeginning = true, Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(1), Timeout = TimeSpan.FromHours(1) };
+        var (isDown, began) = (true, 0);
+        await using var running = world.Start(options, (_, _, _) => Interlocked.Increment(ref began) > 0 && isDown ? Fail() : Task.CompletedTask);
+        await running.UntilAsync(() => running.Engine.Parked >= ConsumerEngine.MostParked);
+        await running.Engine.PauseAsync();
+        await running.UntilAsync(() => Volatile.Read(ref began) == running.Engine.Failed); // nothing is under way
+        isDown = false;
+        world.Clock.Advance(TimeSpan.FromHours(2));
+
+        await running.Engine.ReplayAsync(1);
+        await running.Engine.ResumeAsync();
+
+        await running.UntilDoneAsync();
+        Assert.Equal(world.Journal.Head, world.Handled.DistinctBy(one => one.Seq).Count());
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_is_delivered_again_waits_on_disk_even_if_a_replay_has_just_handled_it()
+    {
+        world.Journal.Append("a");
+        var (tries, fourth, fifth) = (0, new TaskCompletionSource(), new TaskCompletionSource());
+        await using var running = world.Start(new() { FromBeginning = true, Attempts = 2, Timeout = TimeSpan.FromHours(1) }, (_, _, _) => Interlocked.Increment(ref tries) switch { <= 3 => Fail(), 4 => fourth.Task, _ => fifth.Task });
+        await running.UntilAsync(() => world.Dead.Count == 1, Second); // tries 1 and 2
+        await running.Engine.ReplayAsync(1); // 3 fails
+        await running.UntilAsync(() => world.Parked.Count == 1, ConsumerEngine.SaveEvery);
+        await running.UntilAsync(() => Volatile.Read(ref tries) == 4, Second);
+        await running.Engine.ResumeAsync(); // all is written down …
+        fourth.SetResult();
+        await running.UntilAsync(() => running.Engine.State.Handled == 1); // … but that the parked event is done
+
+        await running.Engine.RedeliverAsync(1);
+
+        Assert.Equal([1L], world.Parked.Select(one => one.Seq));
+        fifth.SetResult();
+    }
+
+    [Fact]
+    public async Task A_dead_letter_that_is_delivered_again_while_a_replay_handles_it_comes_once_more_and_not_as_a_replay()
+    {
+        world.Journal.Append("a", "a");
+        var (tries, hold) = (0, new TaskCompletionSource());
+        await using var running = world.Start(handle: (entry, _, _) => entry.Seq != 1 ? Task.CompletedTask : Interlocked.Increment(ref tries) switch { 1 => throw new GiveUpException("no"), 2 => hold.Task, _ => Task.CompletedTask });
+        await running.UntilDoneAsync();
+        await running.UntilAsync(() => world.Dead.Count == 1, ConsumerEngine.SaveEvery);
+        await running.Engine.ReplayAsync(1);
+        await running.UntilAsync(() => Volatile.Read(ref tries) == 2);
+
+        await running.Engine.RedeliverAsync(1);
+        Assert.False(Assert.Single(world.Parked).IsReplay); // a death now would not lose it
+        hold.SetResult();
+
+        await running.UntilDoneAsync();
+        await running.StopAsync();
+        Assert.Equal([(2L, false), (1L, true), (1L, false), (2L, true)], world.Handled.Select(one => (one.Seq, one.Handling.IsReplay)));
+        Assert.Empty(world.Parked);
+    }
+
+    [Fact]
     public async Task A_replay_of_more_than_was_handled_calls_only_that_a_replay()
     {
         world.Journal.Append("slow", "quick");

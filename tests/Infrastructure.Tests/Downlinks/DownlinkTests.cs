@@ -10,6 +10,7 @@ using WebhookService.Domain;
 using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Retention;
 using WebhookService.Infrastructure.Tests.Brokers;
 
 namespace WebhookService.Infrastructure.Tests.Downlinks;
@@ -43,6 +44,27 @@ public sealed class DownlinkTests
         var told = (await FindAsync(next, 1))!;
         Assert.Equal((DownlinkStatus.Acked, DownlinkMatch.Content, T0.AddSeconds(2), T0.AddSeconds(3)), (told.Status, told.Match, told.DeliveredAt, told.AckedAt));
         Assert.Equal(["downlink.accepted", "downlink.uncertain", "downlink.delivered", "downlink.acked"], await EventsAsync(next));
+    }
+
+    [Fact]
+    public async Task Finished_ones_go_by_age_and_by_number_and_those_that_wait_stay()
+    {
+        await using var store = await AStore.OpenAsync(clock, [broker], ("Retention:Downlinks:MaxAge", "2.00:00:00"), ("Retention:Downlinks:MaxCount", "3"));
+        var retention = store.Get<RetentionWorker>();
+        broker.Takes = _ => Task.FromResult(new PublishAnswer(PublishResult.Refused));
+        for (var i = 0; i < 5; i++) await Assert.ThrowsAsync<NotPublishedException>(() => store.SendAsync(PublishToDevice.Text(Device, "on") with { Topic = "cmd" }));
+        await retention.RoundAsync(default);
+        Assert.Equal([3L, 4L, 5L], Kept());
+
+        broker.Takes = _ => new TaskCompletionSource<PublishAnswer>().Task;
+        _ = store.SendAsync(PublishToDevice.Text(Device, "on") with { Topic = "cmd" });
+        await UntilAsync(() => Task.FromResult(Kept().Contains(6)));
+        using (var writing = store.Database.OpenForWriting()) Dapper.SqlMapper.Execute(writing, "UPDATE downlinks SET accepted_at = 0 WHERE downlink_no IN (4, 6)");
+        await retention.RoundAsync(default);
+
+        Assert.Equal([5L, 6L], Kept()); // 3 is beyond the number, 4 too old, and 6 too but it waits
+
+        IReadOnlyList<long> Kept() => store.Query<long>("SELECT downlink_no FROM downlinks ORDER BY downlink_no");
     }
 
     [Fact]

@@ -77,5 +77,5 @@ internal sealed class ARetention : IAsyncDisposable
         new(new MessageId((UInt128)id), new ClientId(client), true, null, topic, 0, false, at, Payload.OfText(new byte[bytes]), null);
 
     private static (string, string)[] Named((string Key, string Value)[] settings) =>
-        [.. settings.Select(one => (one.Key.StartsWith("Presence:", StringComparison.Ordinal) ? one.Key : $"Retention:{one.Key}", one.Value))];
+        [.. settings.Select(one => (one.Key.Split(':')[0] is "Presence" or "Notices" or "Handlers" ? one.Key : $"Retention:{one.Key}", one.Value))];
 }

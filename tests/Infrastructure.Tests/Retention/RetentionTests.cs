@@ -110,29 +110,25 @@ public sealed class RetentionTests
     }
 
     [Fact]
-    public async Task Messages_to_devices_go_by_age_and_by_number_when_nothing_more_is_waited_for()
+    public async Task A_handler_whose_last_dead_letter_went_is_well_again()
     {
-        await using var kept = await ARetention.OpenAsync(("Downlinks:MaxAge", "2.00:00:00"), ("Downlinks:MaxCount", "3"));
-        Downlinks(kept, (1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1));
-        await kept.RoundAsync();
-        Assert.Equal([1L, 4L, 5L, 6L], kept.Store.Query<long>("SELECT downlink_no FROM downlinks ORDER BY 1"));
-
+        await using var kept = await ARetention.OpenAsync(
+            ("DeadLetters:MaxAge", "2.00:00:00"), ("Notices:Rules:dead:Kind", "dead-letter"), ("Notices:Rules:dead:Targets:0", "ops"), ("Notices:Targets:ops:Url", "https://hooks.example.com/x"),
+            ("Handlers:notice-target-ops:Enabled", "false"));
+        await BuryAsync(kept, 1);
+        await kept.PassAsync(TimeSpan.FromDays(1));
+        await BuryAsync(kept, 2);
         await kept.PassAsync(TimeSpan.FromHours(25));
-        Downlinks(kept, (7, 1));
-        await kept.PassAsync(TimeSpan.FromHours(25));
+        Assert.Equal(1, kept.Count("dead_letters"));
+        Assert.Equal([NoticeState.Raised], await StatesAsync(kept));
 
-        Assert.Equal([1L, 7L], kept.Store.Query<long>("SELECT downlink_no FROM downlinks ORDER BY 1"));
-    }
+        await kept.PassAsync(TimeSpan.FromDays(2));
 
-    private static void Downlinks(ARetention kept, params (long No, int Finished)[] all)
-    {
-        using var writing = kept.Store.Database.OpenForWriting();
-        foreach (var (no, finished) in all)
-            Dapper.SqlMapper.Execute(
-                writing, """
-                INSERT INTO downlinks (downlink_no, client_no, broker, topic, qos, retain, kind, payload, timeout, accepted_at, expects_no_ack, status, finished)
-                VALUES (@no, 1, 'emqx', 't', 1, 0, 0, x'', 60000, 0, 0, 'acked', @finished)
-                """, new { no, finished });
+        Assert.Equal(0, kept.Count("dead_letters"));
+        Assert.Empty(await StatesAsync(kept));
+
+        static async Task<IReadOnlyList<NoticeState>> StatesAsync(ARetention kept) =>
+            [.. (await kept.Store.SendAsync(new ListNotices(null, [], new(10, null)))).Items.Select(one => one.State)];
     }
 
     [Fact]
@@ -155,25 +151,6 @@ public sealed class RetentionTests
 
     private static Task<Outcome> TellAsync(AStore store, AClock clock, string client, NoticeFact fact, long seq) => store.SendAsync(new TellNotice(
         store.Get<IOptions<NoticesOptions>>().Value.FindRule("gone")!, new("gone", NoticeKind.Offline, client), new(clock.GetUtcNow(), seq), fact, IsReplay: false));
-
-    [Fact]
-    public async Task Who_is_told_of_dead_letters_is_told_when_the_last_of_them_went_by_age()
-    {
-        var clock = new AClock(ARetention.Noon);
-        await using var store = await AStore.OpenAsync(
-            clock, ("Retention:DeadLetters:MaxAge", "2.00:00:00"), ("Notices:Rules:lost:Kind", "dead-letter"), ("Notices:Rules:lost:Hold", "00:00:00"));
-        var entry = new JournalEntry { Seq = 1, Type = "device.discovered", At = clock.GetUtcNow(), Happened = new DeviceDiscovered(new ClientId("c"), clock.GetUtcNow()) };
-        await store.SendAsync(new SaveConsumerProgress(new("c", new(1, false, null, 0, 0, null, null), [], [], [new(entry, 8, "no", "no", clock.GetUtcNow())])));
-        var retention = store.Get<RetentionWorker>();
-        await retention.RoundAsync(CancellationToken.None);
-        Assert.Single((await store.SendAsync(new ListNotices(null, [], new(10, null)))).Items);
-
-        clock.Advance(TimeSpan.FromDays(3));
-        await retention.RoundAsync(CancellationToken.None);
-
-        Assert.Empty(store.Query<long>("SELECT seq FROM dead_letters"));
-        Assert.Empty((await store.SendAsync(new ListNotices(null, [], new(10, null)))).Items);
-    }
 
     [Fact]
     public async Task A_database_that_is_too_large_keeps_the_newest_and_gives_the_disk_back()

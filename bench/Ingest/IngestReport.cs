@@ -1,0 +1,92 @@
+namespace WebhookService.Bench.Ingest;
+
+/// <summary>The section "Webhooks to the disk".</summary>
+internal static class IngestReport
+{
+    private const double RateOfBare = 0.5;
+    private const double PipelinedRate = 0.5;
+    private const double RateOfTutorials = 8 * 2_500;
+    private const double MedianMs = 1;
+    private const double DiskBytes = 450;
+    private const double MemoryMb = 250;
+    private const double OverloadGrowth = 1.2;
+    private const double DeviceMs = 10;
+    private const double ListMs = 50;
+    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(1);
+    private static readonly Lanes Few = new(8, 1);
+    private static readonly Lanes Usual = new(64, 1);
+    private static readonly Lanes Many = new(256, 1);
+    private static readonly Lanes FewPipelined = new(8, IngestBenchmark.Pipelined);
+
+    public static Report Of(IngestFindings found, TimeSpan duration)
+    {
+        var report = new Report("Webhooks to the disk");
+        var mixes = found.Rows.Select(row => row.Mix).Distinct().ToList();
+        report.Say(
+            $"Bodies as EMQX 5.8 writes them, of {EmqxBodies.Clients:N0} clients, one event a request, over kept connections; every answer waits for its transaction to be on disk "
+            + "(WAL, synchronous=FULL). *64*: 64 connections, each sending when its last request was answered. "
+            + $"*8 × {IngestBenchmark.Pipelined}*: 8 connections with up to {IngestBenchmark.Pipelined} requests on their way, pipelined as EMQX does it; "
+            + "times are from sending a burst. *Bare Kestrel* reads the same bodies as JSON and keeps nothing. "
+            + $"Each load lasts {duration.TotalSeconds:0} s, by turns on one and the other, and comes from the same machine. "
+            + "Repeat it with `dotnet run -c Release --project bench -- ingest`.");
+        report.Say($"Machine: {Machine.Description}; at the end {Machine.Load}. Its disk takes {found.Syncs.P50:0.00} ms (p50), {found.Syncs.P99:0.00} ms (p99) to write and sync one page.");
+        foreach (var mix in mixes)
+        {
+            report.Say($"**{char.ToUpperInvariant(mix.Description[0])}{mix.Description[1..]}** ({mix.Contents}):");
+            report.Table(
+                "server | connections | requests/s | of bare | p50 ms | p99 ms | p99.9 ms | max ms | CPU µs/event | × bare",
+                found.Rows.Where(row => row.Mix == mix).Select(row => Line(row, Bare(found, row))));
+        }
+
+        var checks = new List<string>();
+        if (Ratios(Mix.PublishOnly, Usual) is { } usual)
+        {
+            checks.Add(AtLeast("rate at 64 connections, of the bare server's", usual.Rate, RateOfBare, "0.00"));
+            checks.Add(AtLeast("requests/s at 64 connections; the receivers of the tutorials take 2,500", usual.Service.Load.PerSecond, RateOfTutorials, "N0"));
+            checks.Add(AtMost("CPU of an event at 64 connections, publish only, times the bare server's", usual.Cpu, 2.6, "0.00"));
+            checks.Add(AtMost("p99 at 64 connections, ms", usual.Service.Load.Times.P99, OverloadTest.Usual, "0.00"));
+        }
+        if (Ratios(Mix.Real, Usual) is { } real) checks.Add(AtMost("CPU of an event at 64 connections, real mix, times the bare server's", real.Cpu, 3.2, "0.00"));
+        if (Ratios(Mix.PublishOnly, Few) is { } few) checks.Add(AtMost("p50 at 8 connections, ms", few.Service.Load.Times.P50, MedianMs, "0.00"));
+        if (Ratios(Mix.PublishOnly, Many) is { } many && Ratios(Mix.PublishOnly, FewPipelined) is { } pipelined)
+            checks.Add(AtLeast($"rate at {FewPipelined}, of that at {Many} connections", pipelined.Service.Load.PerSecond / many.Service.Load.PerSecond, PipelinedRate, "0.00"));
+        if (found.BytesPerMessage is { } bytes) checks.Add(AtMost("bytes in the file for each message of publish only, all included", bytes, DiskBytes, "0"));
+        foreach (var (mix, peak) in found.Peaks) checks.Add(AtMost($"{mix.Description}: resident memory at most, {peak.OfFiles / 1e6:0} MB of it mapped files, MB", peak.Resident / 1e6, MemoryMb, "0"));
+        checks.Add(Zero("answers other than 200 with one event accepted", found.Rows.Sum(row => row.Load.Refused) + (found.Reading?.Load.Refused ?? 0)));
+        foreach (var (mix, ledger) in found.Ledgers) checks.Add(Zero($"{mix.Description}: events lost, stored twice, or stored without an answer; {ledger.Acknowledged:N0} were answered 200", ledger.Mistakes));
+        if (found.Reading is { } reading)
+        {
+            var beside = $"beside {reading.Load.PerSecond:N0} events/s of the real mix, half of what it takes: p99, ms";
+            checks.Add(AtMost($"device by id {beside}", reading.DeviceById.P99, DeviceMs, "0.00"));
+            checks.Add(AtMost($"devices of a username and status {beside}", reading.List.P99, ListMs, "0.00"));
+            checks.Add(AtMost($"messages of a topic {beside}", reading.MessagesOfTopic.P99, ListMs, "0.00"));
+        }
+        if (found.Overload is { } overload)
+        {
+            checks.Add(AtLeast($"overload, {OverloadTest.Connections:N0} requests at once, ten times what the queue (made short) takes: answers 429", overload.Load.HeldBack, 1, "N0"));
+            checks.Add(Zero("overload: answers other than 200 and 429", overload.Load.Refused - overload.Load.HeldBack));
+            checks.Add(Zero($"overload: events lost, stored twice, or stored without an answer; {overload.Ledger.Acknowledged:N0} were answered 200", overload.Ledger.Mistakes));
+            checks.Add(AtMost(
+                $"overload: resident memory in its second half, {overload.After}, of that in its first", overload.After.Resident / (double)overload.Before.Resident, OverloadGrowth, "0.00"));
+            checks.Add(AtMost("overload: s until the usual times again", overload.Recovery?.TotalSeconds ?? double.NaN, Recovery.TotalSeconds, "0.00"));
+        }
+        return report.Table("what | value | limit | ", checks);
+
+        (IngestRow Service, double Rate, double Cpu)? Ratios(Mix mix, Lanes lanes) =>
+            found.Rows.Find(row => row.Mix == mix && row.Lanes == lanes && !row.IsBare) is { } row && Bare(found, row) is var bare
+                ? (row, row.Load.PerSecond / bare.Load.PerSecond, row.Cpu / bare.Cpu)
+                : null;
+        string AtMost(string what, double value, double limit, string format) => $"{what} | {value.ToString(format)} | ≤ {limit:#,0.##} | {report.AtMost(value, limit)}";
+        string AtLeast(string what, double value, double limit, string format) => $"{what} | {value.ToString(format)} | ≥ {limit:#,0.##} | {report.AtLeast(value, limit)}";
+        string Zero(string what, long value) => $"{what} | {value:N0} | 0 | {report.AtMost(value, 0)}";
+    }
+
+    private static string Line(IngestRow row, IngestRow bare)
+    {
+        var times = row.Load.Times;
+        var ratios = row.IsBare ? ("", "") : ($"{row.Load.PerSecond / bare.Load.PerSecond:0.00}", $"{row.Cpu / bare.Cpu:0.0}");
+        return $"{(row.IsBare ? "bare Kestrel" : "WebhookService")} | {row.Lanes} | {row.Load.PerSecond:N0} | {ratios.Item1} | {times.P50:0.00} | {times.P99:0.00} | {times.P999:0.00} | {times.Max:0.0} | {row.Cpu:0} | {ratios.Item2}";
+    }
+
+    private static IngestRow Bare(IngestFindings found, IngestRow row) => found.Rows.First(other => other.IsBare && other.Mix == row.Mix && other.Lanes == row.Lanes);
+}

@@ -1,0 +1,22 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+using WebhookService.Api.Webhooks;
+
+namespace WebhookService.Api.Pipelining;
+
+/// <summary>
+/// Webhooks that one connection pipelines are handled side by side, which Kestrel by itself does one after another; see
+/// docs/decisions/0011-pipelined-webhooks.md.
+/// </summary>
+internal static class PipeliningRoom
+{
+    /// <summary>
+    /// Endpoint defaults are applied before an endpoint's own TLS, so what is seen here of a TLS connection is ciphertext: it is let through
+    /// as it is, like everything that isn't plain HTTP/1.1.
+    /// </summary>
+    public static void UsePipelining(this KestrelServerOptions kestrel) => kestrel.ConfigureEndpointDefaults(endpoint =>
+    {
+        var most = endpoint.ApplicationServices.GetRequiredService<IOptions<IngestOptions>>().Value.Pipelining;
+        if (most > 1) endpoint.Use(http => connection => new PipelinedConnection(connection, http, most, kestrel.Limits).RunAsync());
+    });
+}
