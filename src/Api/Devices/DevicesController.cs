@@ -61,11 +61,8 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
     public ListResult<SessionResponse> Sessions([ClientIdFromPath] string clientId, [FromQuery] DeviceSessionsQuery query)
     {
         var (client, filter) = (new ClientId(clientId), query.ToFilter(new ClientId(clientId)));
-        return new(query, async (page, cancellation) =>
-        {
-            if (page.Cursor is null) await mediator.RequireDeviceAsync(client, cancellation);
-            return (await mediator.Send(new ListSessions(filter, page), cancellation)).Select(mapper.Map<SessionResponse>);
-        });
+        return mediator.ListOf(
+            client, query, async (page, cancellation) => (await mediator.Send(new ListSessions(filter, page), cancellation)).Select(mapper.Map<SessionResponse>));
     }
 
     /// <summary>The subscriptions that the device has now.</summary>
@@ -73,11 +70,8 @@ public sealed class DevicesController(IMediator mediator, IMapper mapper, IOptio
     public ListResult<SubscriptionResponse> Subscriptions([ClientIdFromPath] string clientId, [FromQuery] ListQuery query)
     {
         var client = new ClientId(clientId);
-        return new(query, async (page, cancellation) =>
-        {
-            if (page.Cursor is null) await mediator.RequireDeviceAsync(client, cancellation);
-            return (await mediator.Send(new ListSubscriptions(client, page), cancellation)).Select(mapper.Map<SubscriptionResponse>);
-        });
+        return mediator.ListOf(
+            client, query, async (page, cancellation) => (await mediator.Send(new ListSubscriptions(client, page), cancellation)).Select(mapper.Map<SubscriptionResponse>));
     }
 
     /// <summary>The states of up to 1000 devices in short, in the order asked.</summary>

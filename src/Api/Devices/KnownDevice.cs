@@ -1,5 +1,7 @@
 using MediatR;
 using WebhookService.Api.Errors;
+using WebhookService.Api.Lists;
+using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Domain;
 
@@ -13,6 +15,14 @@ internal static class KnownDevice
     {
         if (!await mediator.Send(new IsDeviceKnown(client), cancellation)) throw Unknown(client);
     }
+
+    /// <summary>A list that belongs to a device.</summary>
+    public static ListResult<T> ListOf<T>(this IMediator mediator, ClientId client, ListQuery query, Func<PageRequest, CancellationToken, Task<Page<T>>> read) =>
+        new(query, async (page, cancellation) =>
+        {
+            if (page.Cursor is null) await mediator.RequireDeviceAsync(client, cancellation);
+            return await read(page, cancellation);
+        });
 
     public static ApiException Unknown(ClientId client) =>
         ApiException.NotFound($"No device '{client}' is known.", "Compare the spelling, percent-encoding included; GET /api/v1/devices lists what is known.");

@@ -62,11 +62,7 @@ public sealed class DownlinksController(IMediator mediator) : ControllerBase
     {
         var client = new ClientId(clientId);
         var downlinks = query.ToQuery(client);
-        return new(query, async (page, cancellation) =>
-        {
-            if (page.Cursor is null) await mediator.RequireDeviceAsync(client, cancellation);
-            return await mediator.Send(downlinks with { Page = page }, cancellation);
-        });
+        return mediator.ListOf(client, query, (page, cancellation) => mediator.Send(downlinks with { Page = page }, cancellation));
     }
 
     /// <summary>

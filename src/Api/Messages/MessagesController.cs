@@ -44,11 +44,7 @@ public sealed class MessagesController(IMediator mediator) : ControllerBase
     {
         var client = new ClientId(clientId);
         var messages = query.ToQuery(client);
-        return new(query, async (page, cancellation) =>
-        {
-            if (page.Cursor is null) await mediator.RequireDeviceAsync(client, cancellation);
-            return await mediator.Send(messages with { Page = page }, cancellation);
-        });
+        return mediator.ListOf(client, query, (page, cancellation) => mediator.Send(messages with { Page = page }, cancellation));
     }
 
     /// <summary>

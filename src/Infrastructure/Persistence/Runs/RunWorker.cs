@@ -36,11 +36,11 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
 
     private async Task RemoveAsync(RunIndex index, CancellationToken cancellation)
     {
+        var more = false;
         while (true)
         {
-            var more = false;
-            await StepAsync(index, time => more = index.RemoveOutdated(time), cancellation);
             await Task.Delay(more ? Rest : LookEvery, cancellation);
+            await StepAsync(index, time => more = index.RemoveOutdated(time), cancellation);
         }
     }
 
