@@ -8,7 +8,7 @@ namespace WebhookService.Api.Pipelining;
 /// A client's connection. Kestrel serves it one by one, which costs nothing, until webhooks are pipelined; then side by side, until none is
 /// under way or something else comes. So whatever waits (for a head, a body, the next request) waits in Kestrel, under its timeouts.
 /// </summary>
-internal sealed class PipelinedConnection(ConnectionContext outer, ConnectionDelegate http, int most, KestrelServerLimits limits)
+internal sealed class PipelinedConnection(ConnectionContext outer, ConnectionDelegate http, int most, LaneShare share, KestrelServerLimits limits)
 {
     private readonly Incoming incoming = new(outer.Transport.Input);
     private volatile Action? tickOneByOne;
@@ -26,7 +26,7 @@ internal sealed class PipelinedConnection(ConnectionContext outer, ConnectionDel
                 if (!await oneByOne.ServeUntilPipelinedAsync(http)) return;
 
                 tickOneByOne = null;
-                sideBySide ??= new SideBySide(outer, http, incoming, most, limits);
+                sideBySide ??= new SideBySide(outer, http, incoming, most, share, limits);
                 if (!await sideBySide.ServeAsync()) return;
             }
         }

@@ -6,7 +6,7 @@ namespace WebhookService.Api.Pipelining;
 
 /// <summary>
 /// Webhooks that one connection pipelines are handled side by side, which Kestrel by itself does one after another; see
-/// docs/decisions/0011-pipelined-webhooks.md.
+/// docs/decisions/0013-pipelined-webhooks.md.
 /// </summary>
 internal static class PipeliningRoom
 {
@@ -14,9 +14,13 @@ internal static class PipeliningRoom
     /// Endpoint defaults are applied before an endpoint's own TLS, so what is seen here of a TLS connection is ciphertext: it is let through
     /// as it is, like everything that isn't plain HTTP/1.1.
     /// </summary>
-    public static void UsePipelining(this KestrelServerOptions kestrel) => kestrel.ConfigureEndpointDefaults(endpoint =>
+    public static void UsePipelining(this KestrelServerOptions kestrel)
     {
-        var most = endpoint.ApplicationServices.GetRequiredService<IOptions<IngestOptions>>().Value.Pipelining;
-        if (most > 1) endpoint.Use(http => connection => new PipelinedConnection(connection, http, most, kestrel.Limits).RunAsync());
-    });
+        var share = new LaneShare();
+        kestrel.ConfigureEndpointDefaults(endpoint =>
+        {
+            var most = endpoint.ApplicationServices.GetRequiredService<IOptions<IngestOptions>>().Value.Pipelining;
+            if (most > 1) endpoint.Use(http => connection => new PipelinedConnection(connection, http, most, share, kestrel.Limits).RunAsync());
+        });
+    }
 }

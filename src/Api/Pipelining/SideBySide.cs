@@ -12,7 +12,7 @@ namespace WebhookService.Api.Pipelining;
 /// Webhooks of one connection, each in a <see cref="Lane"/>: begun in their order, handled at the same time, answered in their order. What is taken
 /// from the socket is bounded by number and bytes; a client that doesn't read its answers is not read either.
 /// </summary>
-internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate http, Incoming incoming, int most, KestrelServerLimits limits) : IAsyncDisposable
+internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate http, Incoming incoming, int most, LaneShare share, KestrelServerLimits limits) : IAsyncDisposable
 {
     /// <summary>In bytes, of requests under way.</summary>
     private const int MostBytes = 1024 * 1024;
@@ -30,6 +30,8 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
     private readonly CancellationToken stopping = outer.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
     private readonly MemoryPool<byte> memory = outer.Features.Get<IMemoryPoolFeature>()?.MemoryPool ?? MemoryPool<byte>.Shared;
     private readonly PipeWriter output = outer.Transport.Output;
+
+    private readonly LaneShare share = share.Join();
 
     private int named;
     private int underWay;
@@ -83,6 +85,7 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
     {
         await closed.CancelAsync();
         await Task.WhenAll(lanes.Select(lane => lane.EndAsync()));
+        share.Leave();
         closed.Dispose();
     }
 
@@ -177,7 +180,7 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
 
     private bool HasRoom(long size)
     {
-        lock (guard) return underWay == 0 || (underWay < most && bytes + size <= MostBytes);
+        lock (guard) return underWay == 0 || (underWay < Math.Min(most, share.Each) && bytes + size <= MostBytes);
     }
 
     // ---- answers -----------------------------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
                 {
                     if (!isOver && !await RelayAsync(lane.Answer)) await EndAsync();
                     if (lane.HasClosed) await EndAsync();
-                    free.Enqueue(lane);
+                    if (await KeepsAsync(lane)) free.Enqueue(lane);
                     lock (guard)
                     {
                         underWay--;
@@ -209,6 +212,19 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
             await EndAsync(); // else requests would wait for room for ever
             if (failure is not (IOException or OperationCanceledException)) throw;
         }
+    }
+
+    /// <summary>Ends a lane that this connection may not have any more, because others pipeline too.</summary>
+    private async ValueTask<bool> KeepsAsync(Lane lane)
+    {
+        lock (guard)
+        {
+            if (lanes.Count <= share.Each) return true;
+            lanes.Remove(lane);
+        }
+
+        await lane.EndAsync();
+        return false;
     }
 
     /// <summary>Copies an answer to the client's connection.</summary>

@@ -49,6 +49,7 @@ public sealed class ConsumerEngine
     private readonly IJournalBell bell;
     private readonly IMediator mediator;
     private readonly TimeProvider time;
+    private readonly long? startsAfter;
     private readonly Channel<object> inbox = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // Handled, Order, Nudge
     private readonly Lane[] lanes;
 
@@ -74,9 +75,13 @@ public sealed class ConsumerEngine
     private long failed;
     private long buried;
 
-    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time)
+    /// <param name="startsAfter">
+    /// Where a consumer begins that has no place yet. Those that start together get the same: else one could miss what another that was quicker has made.
+    /// Null for the head of the journal at its own start.
+    /// </param>
+    public ConsumerEngine(IConsumer consumer, IJournalReader journal, IJournalBell bell, IMediator mediator, TimeProvider time, long? startsAfter = null)
     {
-        (this.consumer, this.journal, this.bell, this.mediator, this.time) = (consumer, journal, bell, mediator, time);
+        (this.consumer, this.journal, this.bell, this.mediator, this.time, this.startsAfter) = (consumer, journal, bell, mediator, time, startsAfter);
         lanes = [.. Enumerable.Range(0, Lanes).Select(_ => NewLane())];
     }
 
@@ -222,7 +227,7 @@ public sealed class ConsumerEngine
         }
         else
         {
-            state = state with { Position = consumer.Options.FromBeginning ? (journal.Read(0, EventTypes.All, false, 1).Oldest ?? 1) - 1 : bell.Head };
+            state = state with { Position = consumer.Options.FromBeginning ? (journal.Read(0, EventTypes.All, false, 1).Oldest ?? 1) - 1 : startsAfter ?? bell.Head };
             unsaved = SaveAfter; // its place is durable from its first moment on
         }
         read = state.Position;

@@ -16,11 +16,13 @@ internal sealed partial class ConsumerHost(
     internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
     private IReadOnlyList<IConsumer> consumers = [];
+    private long headAtStart;
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
         consumers = [.. finder.All.Select(one => one.Consumer).OfType<IConsumer>()];
         if (finder.All.Where(one => one.Consumer is null).Select(one => one.Name).ToList() is { Count: > 0 } off) AreOff(string.Join(", ", off));
+        headAtStart = bell.Head;
         foreach (var consumer in consumers) desk.Put(EngineOf(consumer));
         metrics.WatchHandlers(() => desk.All.Select(engine => (engine.Consumer.Name, engine.Lag, engine.State.Handled, engine.Failed, engine.Buried)));
         return base.StartAsync(cancellationToken);
@@ -52,7 +54,7 @@ internal sealed partial class ConsumerHost(
         }
     }
 
-    private ConsumerEngine EngineOf(IConsumer consumer) => new(consumer, journal, bell, mediator, time);
+    private ConsumerEngine EngineOf(IConsumer consumer) => new(consumer, journal, bell, mediator, time, headAtStart);
 
     [LoggerMessage(LogLevel.Information, "These handlers are off: {Handlers}. Handlers:<name>:Enabled=true switches one on")]
     private partial void AreOff(string handlers);

@@ -69,10 +69,10 @@ internal sealed class AWorld
 
     public IEnumerable<long> HandledOf(string client) => Handled.Where(one => one.Client == client).Select(one => one.Seq);
 
-    public Running Start(ConsumerOptions? options = null, Func<JournalEntry, Handling, CancellationToken, Task>? handle = null, Func<JournalEntry, bool>? wants = null)
+    public Running Start(ConsumerOptions? options = null, Func<JournalEntry, Handling, CancellationToken, Task>? handle = null, Func<JournalEntry, bool>? wants = null, long? startsAfter = null)
     {
         var consumer = new Scripted(this, options ?? new ConsumerOptions { FromBeginning = true }, handle ?? ((_, _, _) => Task.CompletedTask), wants ?? (_ => true));
-        return new Running(this, new ConsumerEngine(consumer, new ReaderOf(this), Journal, Mediator, Clock));
+        return new Running(this, new ConsumerEngine(consumer, new ReaderOf(this), Journal, Mediator, Clock, startsAfter));
     }
 
     private Outcome Save(ConsumerProgress progress)

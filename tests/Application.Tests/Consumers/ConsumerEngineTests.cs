@@ -22,6 +22,17 @@ public sealed class ConsumerEngineTests
     }
 
     [Fact]
+    public async Task A_new_consumer_misses_nothing_that_another_made_before_it_was_started()
+    {
+        world.Journal.Append("a", "b", "c");
+
+        await using var running = world.Start(ConsumerOptions.Default, startsAfter: 1);
+
+        await running.UntilDoneAsync();
+        Assert.Equal([2L, 3L], world.Handled.Select(one => one.Seq).Order());
+    }
+
+    [Fact]
     public async Task From_the_beginning_means_the_oldest_event_that_is_kept()
     {
         world.Journal.Append("a", "b", "c");
