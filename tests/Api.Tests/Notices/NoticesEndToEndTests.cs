@@ -118,13 +118,16 @@ public sealed class NoticesEndToEndTests
             await host.PublishAsync("gateway", "site/1/state", """{"temp":"99"}""");
             await host.PublishAsync("gateway", "site/1/state", "no JSON");
         }
-        await host.UntilAsync(() => host.Receiver.Got.Count == 3, step: 0.1);
+        await host.UntilAsync(() => Told().Count == 3, step: 0.1);
 
         Assert.Equal(
             [("notice.raised", 81.0), ("notice.cleared", 70.0), ("notice.raised", 80.5)],
-            host.Receiver.Got.Select(one => ((string?)one.Body["type"]!, (double)one.Body["data"]!["value"]!)));
-        Assert.All(host.Receiver.Got, one => Assert.Equal("site/1/state", (string?)one.Body["data"]!["topic"]));
+            Told().Select(one => ((string?)one.Body["type"]!, (double)one.Body["data"]!["value"]!)));
+        Assert.All(Told(), one => Assert.Equal("site/1/state", (string?)one.Body["data"]!["topic"]));
         Assert.Equal(0, (int)(await host.HandlerAsync("notice-rule-hot"))["deadLetters"]!);
+
+        // A clock that jumps while a post is under way ends its time: it comes again, under the same id.
+        List<(string Target, string Id, JsonNode Body)> Told() => [.. host.Receiver.Got.DistinctBy(one => one.Id)];
     }
 
     [Fact]
