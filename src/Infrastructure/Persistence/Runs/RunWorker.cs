@@ -48,16 +48,18 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
     {
         try
         {
-            await writer.RunAsync(() =>
-            {
-                step(new StepTime(StepLength));
-                return Task.FromResult(true);
-            });
+            await Overload.WaitOutAsync(
+                () => writer.RunAsync(() =>
+                {
+                    step(new StepTime(StepLength));
+                    return Task.FromResult(true);
+                }),
+                TimeProvider.System, cancellation);
         }
         catch (Exception fault) when (!cancellation.IsCancellationRequested)
         {
-            if (fault is not OverloadedException) Failed(fault, index.Name, Pause);
-            await Task.Delay(fault is OverloadedException overloaded ? overloaded.RetryAfter : Pause, cancellation);
+            Failed(fault, index.Name, Pause);
+            await Task.Delay(Pause, cancellation);
         }
     }
 
