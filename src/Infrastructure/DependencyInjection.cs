@@ -46,6 +46,8 @@ public static class DependencyInjection
         services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>();
         services.AddSingleton<ClientEvents>();
         services.AddSingleton<RunIndex>(provider => provider.GetRequiredService<ClientEvents>());
+        services.AddSingleton<Streams>().AddSingleton<StreamMessages>().AddSingleton<ForgottenMessages>();
+        services.AddSingleton<RunIndex>(provider => provider.GetRequiredService<StreamMessages>());
         services.AddHostedService<RunWorker>();
         services.AddSingleton<JournalBell>();
         services.AddSingleton<IJournalBell>(provider => provider.GetRequiredService<JournalBell>());

@@ -64,6 +64,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
     private readonly ClientEvents clientEvents;
+    private readonly ForgottenMessages messages;
     private readonly Deadlines.Deadlines deadlines;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
@@ -76,9 +77,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private SqliteCommand? find;
     private Func<DbDataReader, Row>? parse;
 
-    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, TimeProvider time)
+    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, ForgottenMessages messages, Deadlines.Deadlines deadlines, TimeProvider time)
     {
-        (this.work, this.clients, this.journal, this.clientEvents, this.deadlines, this.time) = (work, clients, journal, clientEvents, deadlines, time);
+        (this.work, this.clients, this.journal, this.clientEvents, this.messages, this.deadlines, this.time) = (work, clients, journal, clientEvents, messages, deadlines, time);
         saveDevice = work.Prepare(SaveDevice);
         savePending = work.Prepare(SavePending);
         saveActivity = work.Prepare(SaveActivity);
@@ -189,12 +190,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         work.Flush(); // what is deleted must not be written again at the end of the transaction, nor found in memory
         work.Forget();
         var connection = work.Connection;
-        var here = new { ClientNo = clientNo, Client = id.Value, Limit = limit };
-        connection.Execute("DELETE FROM deliveries WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
-        connection.Execute(MessageRetention.ForgetLatest, here);
-        var removed = connection.Execute(
-            "DELETE FROM messages WHERE message_no IN (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit)", here);
-        var events = clientEvents.Reader().All(connection, clientNo).Take(limit).ToList();
+        var here = new { ClientNo = clientNo, Client = id.Value };
+        var removed = messages.Forget(clientNo, limit);
+        using var index = clientEvents.Reader();
+        var events = index.All(connection, clientNo).Take(limit).ToList();
         var these = new { ClientNo = clientNo, Events = "[" + string.Join(',', events.Select(one => one.Entry.No)) + "]" };
         // The journal leads to the deliveries that the client received.
         connection.Execute(

@@ -5,6 +5,7 @@ using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Downlinks;
 using WebhookService.Domain.Messages;
+using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Downlinks;
@@ -28,24 +29,35 @@ internal sealed class DownlinkRepository : IDownlinkRepository, IUnitOfWorkPart,
 
     private const string Select = $"SELECT {DownlinkRow.Columns} FROM downlinks d CROSS JOIN clients c ON c.client_no = d.client_no";
 
+    /// <summary>So many clients that are no devices are thought of for one topic …</summary>
+    private const int MostStreams = 1_000;
+
+    /// <summary>… and so many of their messages, the newest.</summary>
+    private const int MostLookedUp = 1_000;
+
+    private const string Others = $"""
+        SELECT {StreamRow.Columns} FROM topics t CROSS JOIN streams s ON s.topic_no = t.topic_no AND s.from_device = 0 WHERE t.topic = @topic LIMIT @MostStreams
+        """;
+
     private const string Recorded = """
-        SELECT m.id FROM topics t CROSS JOIN messages m ON m.topic_no = t.topic_no
-        WHERE t.topic = @topic AND m.published_at BETWEEN @from AND @to AND m.from_device = 0 AND NOT EXISTS (SELECT 1 FROM downlinks d WHERE d.recorded_id = m.id)
-        ORDER BY m.published_at LIMIT @Most
+        SELECT m.id FROM json_each(@numbers) n CROSS JOIN messages m ON m.message_no = n.value
+        WHERE m.from_device = 0 AND NOT EXISTS (SELECT 1 FROM downlinks d WHERE d.recorded_id = m.id)
+        LIMIT @Most
         """;
 
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
+    private readonly StreamMessages streamMessages;
     private readonly Sequence sequence;
     private readonly Lazy<Statement> ofMessage;
     private readonly Lazy<Statement> unreported;
     private readonly SemaphoreSlim nudge = new(0, 1);
     private bool armed;
 
-    public DownlinkRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal)
+    public DownlinkRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, StreamMessages streamMessages)
     {
-        (this.work, this.clients, this.journal) = (work, clients, journal);
+        (this.work, this.clients, this.journal, this.streamMessages) = (work, clients, journal, streamMessages);
         sequence = new Sequence(work, "downlinks", "downlinks", "downlink_no");
         ofMessage = work.Prepare("SELECT downlink_no FROM downlinks WHERE recorded_id = ?1 UNION ALL SELECT downlink_no FROM downlinks WHERE given_id = ?1 LIMIT 1");
         unreported = work.Prepare("SELECT 1 FROM downlinks WHERE topic = ? AND recorded_id IS NULL LIMIT 1");
@@ -74,8 +86,12 @@ internal sealed class DownlinkRepository : IDownlinkRepository, IUnitOfWorkPart,
     public ValueTask<IReadOnlyList<MessageId>> RecordedAsync(string topic, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellation)
     {
         work.Flush(); // messages of this very transaction count
+        using var index = streamMessages.Reader();
+        var streams = work.Connection.Query<StreamRow>(Others, new { topic, MostStreams }).AsList();
+        var places = new StreamMerge(work.Connection, index).NewestFirst(streams, new Place(to.ToMs(), long.MaxValue), from.ToMs()).Take(MostLookedUp);
+        var numbers = "[" + string.Join(',', places.Reverse().Select(place => place.No)) + "]";
         return ValueTask.FromResult<IReadOnlyList<MessageId>>(
-            [.. work.Connection.Query<byte[]>(Recorded, new { topic, from = from.ToMs(), to = to.ToMs(), Most }).Select(id => new MessageId(BinaryPrimitives.ReadUInt128BigEndian(id)))]);
+            [.. work.Connection.Query<byte[]>(Recorded, new { numbers, Most }).Select(id => new MessageId(BinaryPrimitives.ReadUInt128BigEndian(id)))]);
     }
 
     public ValueTask<IReadOnlyList<long>> UnansweredAsync(long upTo, CancellationToken cancellation) => ValueTask.FromResult<IReadOnlyList<long>>(

@@ -33,7 +33,7 @@ internal sealed class JournalQueries(Database database, ClientEvents clientEvent
 
     public Task<EventPage> Handle(ListEvents query, CancellationToken cancellationToken)
     {
-        var index = clientEvents.Reader();
+        using var index = clientEvents.Reader();
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot);
@@ -52,7 +52,7 @@ internal sealed class JournalQueries(Database database, ClientEvents clientEvent
 
     public Task<Page<EventView>> Handle(ListDeviceEvents query, CancellationToken cancellationToken)
     {
-        var index = clientEvents.Reader();
+        using var index = clientEvents.Reader();
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var chosen = TypesOf(connection, snapshot, query.Types);

@@ -6,35 +6,39 @@ using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Messages;
 
-/// <summary>Answers what a device said last: a skip scan over (client_no, topic_no, published_at), two seeks a topic however many messages there are.</summary>
-internal sealed class LatestStateQueries(Database database, TimeProvider time) : IQueryHandler<GetLatestState, LatestStateView?>
+/// <summary>Answers what a device said last: of each of its streams the newest message, which the stream knows or memory does.</summary>
+internal sealed class LatestStateQueries(Database database, StreamMessages streamMessages, TimeProvider time) : IQueryHandler<GetLatestState, LatestStateView?>
 {
     private const long MostPayloadBytes = 8 * 1024 * 1024;
 
-    private const string Newest = $"""
-        WITH RECURSIVE used (topic_no) AS (
-          SELECT min(topic_no) FROM messages WHERE client_no = @client AND topic_no > @after
-          UNION ALL
-          SELECT (SELECT min(topic_no) FROM messages WHERE client_no = @client AND topic_no > used.topic_no) FROM used WHERE used.topic_no IS NOT NULL
-          LIMIT @limit)
+    private const string Streams = $"SELECT {StreamRow.Columns} FROM streams s WHERE s.client_no = @client AND s.topic_no > @after ORDER BY s.topic_no";
+
+    private const string IsHere = "SELECT 1 FROM messages WHERE message_no = @No";
+
+    private const string Messages = $"""
         SELECT m.topic_no, {MessageRow.Columns}
-        FROM used u
-        CROSS JOIN messages m ON m.message_no = (
-          SELECT message_no FROM messages WHERE client_no = @client AND topic_no = u.topic_no ORDER BY published_at DESC, message_no DESC LIMIT 1)
+        FROM json_each(@newest) n CROSS JOIN messages m ON m.message_no = n.value
         CROSS JOIN clients c ON c.client_no = m.client_no CROSS JOIN topics t ON t.topic_no = m.topic_no
         """;
 
     public Task<LatestStateView?> Handle(GetLatestState query, CancellationToken cancellationToken)
     {
         var after = Cursor.Read<TopicPlace>(query.Page.Cursor)?.TopicNo ?? -1;
+        using var index = streamMessages.Reader();
         using var connection = database.OpenForReading();
+        using var snapshot = connection.BeginTransaction(deferred: true);
         var client = connection.ExecuteScalar<long?>("SELECT client_no FROM devices WHERE client_id = @Value", new { query.Client.Value });
         if (client is null) return Task.FromResult<LatestStateView?>(null);
+
+        var merge = new StreamMerge(connection, index);
+        var newest = connection.Query<StreamRow>(Streams, new { client, after }, buffered: false)
+            .Select(stream => merge.NewestFirst([stream], Place.AfterAll, long.MinValue).FirstOrDefault(place => connection.ExecuteScalar<bool>(IsHere, new { place.No })))
+            .OfType<Place>().Take(query.Page.Limit + 1).Select(place => place.No);
 
         var now = time.GetUtcNow();
         var (items, last, bytes, next) = (new List<LatestMessageView>(), 0L, 0L, (string?)null);
         var rows = connection.Query<long, MessageRow, (long TopicNo, MessageRow Message)>(
-            Newest, (topic, message) => (topic, message), new { client, after, limit = query.Page.Limit + 1L }, buffered: false, splitOn: "message_no");
+            Messages, (topic, message) => (topic, message), new { newest = "[" + string.Join(',', newest) + "]" }, buffered: false, splitOn: "message_no");
         foreach (var (topic, message) in rows)
         {
             if (items.Count == query.Page.Limit || (bytes + message.Payload.Length > MostPayloadBytes && items.Count > 0))

@@ -9,7 +9,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Messages;
 
 /// <summary>Answers what is asked about messages.</summary>
-internal sealed class MessageQueries(Database database) :
+internal sealed class MessageQueries(Database database, StreamMessages streamMessages) :
     IQueryHandler<ListMessages, Page<MessageView>>,
     IQueryHandler<GetMessage, MessageDetailsView?>
 {
@@ -21,9 +21,10 @@ internal sealed class MessageQueries(Database database) :
 
     public Task<Page<MessageView>> Handle(ListMessages query, CancellationToken cancellationToken)
     {
+        using var index = streamMessages.Reader();
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true); // retention removes what was found but not yet read
-        var scan = new MessageScan(connection, query, Cursor.Read<Place>(query.Page.Cursor));
+        var scan = new MessageScan(connection, index, query, Cursor.Read<Place>(query.Page.Cursor));
         return Task.FromResult(Read(connection, query, scan, cancellationToken));
     }
 

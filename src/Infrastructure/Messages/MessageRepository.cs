@@ -44,6 +44,8 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly TopicNames topics;
+    private readonly Streams streams;
+    private readonly StreamMessages index;
     private readonly Journal.Journal journal;
     private readonly Lazy<Statement> numberOf;
     private readonly Sequence sequence;
@@ -54,9 +56,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly HashSet<Entry> changed = [];
     private readonly List<MessageId> large = [];
 
-    public MessageRepository(UnitOfWork work, ClientNames clients, TopicNames topics, Journal.Journal journal)
+    public MessageRepository(UnitOfWork work, ClientNames clients, TopicNames topics, Streams streams, StreamMessages index, Journal.Journal journal)
     {
-        (this.work, this.clients, this.topics, this.journal) = (work, clients, topics, journal);
+        (this.work, this.clients, this.topics, this.streams, this.index, this.journal) = (work, clients, topics, streams, index, journal);
         numberOf = work.Prepare("SELECT message_no FROM messages WHERE id = ?");
         sequence = new Sequence(work, "messages", "messages", "message_no");
         insert = work.Prepare(Insert);
@@ -149,12 +151,14 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         {
             Span<byte> id = stackalloc byte[16];
             BinaryPrimitives.WriteUInt128BigEndian(id, message.Id.Value);
+            var (client, topic) = (clients.NumberOf(content.Publisher.Value), topics.NumberOf(content.Topic));
             insert.Value
-                .Add(entry.Number).Add(id).Add(clients.NumberOf(content.Publisher.Value)).Add(topics.NumberOf(content.Topic))
+                .Add(entry.Number).Add(id).Add(client).Add(topic)
                 .Add((long)content.Qos).Add(content.Retain).Add(content.PublishedAt.ToMs()).Add(message.ReceivedAt.ToMs()).Add(message.PublishSeen)
                 .Add(content.FromDevice).Add((long)message.Status).Add((long)content.Payload.Kind).Add(content.Payload.Bytes.Span)
                 .Add(content.Username).Add(content.Properties).Add(message.DroppedAt.ToMs()).Add(message.DropReason)
                 .Run();
+            index.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
         }
         else if (entry.Saved != state)
             update.Value

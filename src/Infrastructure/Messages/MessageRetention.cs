@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using WebhookService.Domain.Messages;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Persistence.Runs;
 using WebhookService.Infrastructure.Retention;
 
 namespace WebhookService.Infrastructure.Messages;
@@ -20,24 +21,10 @@ internal sealed class MessageRetention : MarkedRetention
     /// <summary>Messages up to the edge that are here: the last ones.</summary>
     public const string Latest = "coalesce((SELECT value FROM counters WHERE name = 'messages.latest'), 0)";
 
-    /// <summary>What a device's messages take with them when they are forgotten, the first @Limit of @ClientNo.</summary>
-    public const string ForgetLatest = $"""
-        UPDATE counters SET value = value - (
-          SELECT count(*) FROM (SELECT message_no FROM messages WHERE client_no = @ClientNo LIMIT @Limit) WHERE message_no <= {Edge})
-        WHERE name = 'messages.latest'
-        """;
-
-    private const string NextRows = """
-        SELECT message_no, id, client_no, topic_no, published_at FROM messages WHERE message_no > @after AND message_no <= @upTo ORDER BY message_no LIMIT @AtOnce
-        """;
-
-    private const string IsOutdated = "SELECT 1 FROM messages WHERE client_no = ? AND topic_no = ? AND (published_at, message_no) > (?, ?) LIMIT 1";
-
-    /// <summary>As a rule the first one by time. Where a broker's clock had run ahead many may come before it: then it stays, as one of so many that may.</summary>
-    private const string LastBefore = """
-        SELECT message_no FROM (
-          SELECT message_no FROM messages WHERE client_no = ? AND topic_no = ? AND published_at <= ? ORDER BY published_at, message_no LIMIT 64)
-        WHERE message_no < ? LIMIT 1
+    private const string NextRows = $"""
+        SELECT m.message_no, m.id, m.client_no, m.published_at, {StreamRow.Columns}
+        FROM messages m CROSS JOIN streams s ON s.client_no = m.client_no AND s.topic_no = m.topic_no
+        WHERE m.message_no > @after AND m.message_no <= @upTo ORDER BY m.message_no LIMIT @AtOnce
         """;
 
     private const string RemoveDeliveries = """
@@ -53,32 +40,34 @@ internal sealed class MessageRetention : MarkedRetention
     private readonly UnitOfWork work;
     private readonly MessageRepository messages;
     private readonly TopicNames topics;
+    private readonly Streams streams;
+    private readonly StreamMessages index;
     private readonly long mostLatest;
     private readonly Lazy<Statement> edge;
     private readonly Lazy<Statement> latest;
-    private readonly Lazy<Statement> isOutdated;
-    private readonly Lazy<Statement> lastBefore;
     private readonly Lazy<Statement> isDevice;
     private readonly Lazy<Statement> removeDeliveries;
     private readonly Lazy<Statement> hasDeliveries;
     private readonly Lazy<Statement> remove;
     private readonly Lazy<Statement> isUsed;
     private readonly Lazy<Statement> removeTopic;
+    private readonly Lazy<Statement> setStream;
     private readonly Lazy<Statement> setCounter;
 
-    public MessageRetention(UnitOfWork work, MessageRepository messages, TopicNames topics, IOptions<RetentionOptions> options) : base("messages", options.Value.Messages)
+    public MessageRetention(
+        UnitOfWork work, MessageRepository messages, TopicNames topics, Streams streams, StreamMessages index, IOptions<RetentionOptions> options)
+        : base("messages", options.Value.Messages)
     {
-        (this.work, this.messages, this.topics, mostLatest) = (work, messages, topics, options.Value.LatestMessages);
+        (this.work, this.messages, this.topics, this.streams, this.index, mostLatest) = (work, messages, topics, streams, index, options.Value.LatestMessages);
         edge = work.Prepare($"SELECT {Edge}");
         latest = work.Prepare($"SELECT {Latest}");
-        isOutdated = work.Prepare(IsOutdated);
-        lastBefore = work.Prepare(LastBefore);
         isDevice = work.Prepare("SELECT 1 FROM devices WHERE client_no = ?");
         removeDeliveries = work.Prepare(RemoveDeliveries);
         hasDeliveries = work.Prepare("SELECT 1 FROM deliveries WHERE message_no = ? LIMIT 1");
         remove = work.Prepare("DELETE FROM messages WHERE message_no = ?");
-        isUsed = work.Prepare("SELECT 1 FROM messages WHERE topic_no = ? LIMIT 1");
+        isUsed = work.Prepare("SELECT 1 FROM streams WHERE topic_no = ? LIMIT 1");
         removeTopic = work.Prepare("DELETE FROM topics WHERE topic_no = ? RETURNING topic");
+        setStream = work.Prepare("UPDATE streams SET newest_at = ?, newest_no = ?, kept_at = ?, kept_no = ? WHERE stream_no = ?");
         setCounter = work.Prepare(SetCounter);
     }
 
@@ -99,66 +88,118 @@ internal sealed class MessageRetention : MarkedRetention
     protected override long Remove(long upTo, StepTime time)
     {
         work.Flush(); // what is deleted must not be written again, in part, at the end of the transaction
-        var step = new Step(this, time) { Latest = latest.Value.Number() ?? 0 };
         var place = edge.Value.Number() ?? 0;
+        using var step = new Step(this, time);
         do
         {
-            var rows = work.Connection.Query<Row>(NextRows, new { after = place, upTo, AtOnce }).AsList();
-            foreach (var row in rows)
+            var rows = ReadRows(place, upTo, AtOnce);
+            foreach (var (row, stream) in rows)
             {
-                if (!step.Judge(row)) break;
+                if (!step.Judge(row, stream)) break;
                 place = row.MessageNo;
                 if (time.IsOver) break;
             }
-            if (rows.Count < AtOnce && (rows.Count == 0 || place == rows[^1].MessageNo)) place = Math.Max(place, upTo);
+            if (rows.Count < AtOnce && (rows.Count == 0 || place == rows[^1].Row.MessageNo)) place = Math.Max(place, upTo);
         }
         while (place < upTo && !time.IsOver);
         setCounter.Value.Add("messages.edge").Add(place).Run();
-        step.End();
+        step.End(place);
         return step.Removed;
     }
 
     private long RemoveLatest(long most, StepTime time)
     {
         work.Flush();
-        var step = new Step(this, time) { Latest = latest.Value.Number() ?? 0 };
-        foreach (var row in work.Connection.Query<Row>(NextRows, new { after = 0, upTo = edge.Value.Number() ?? 0, AtOnce = Math.Min(most, 4 * AtOnce) }))
+        var place = edge.Value.Number() ?? 0;
+        using var step = new Step(this, time);
+        foreach (var (row, stream) in ReadRows(0, place, (int)Math.Min(most, 4 * AtOnce)))
         {
-            if (!step.Remove(row)) break;
-            step.Latest--;
+            if (!step.RemoveLatest(row, stream, place)) break;
             if (time.IsOver) break;
         }
         if (step.Removed == 0 && !time.IsOver) step.Latest = 0; // miscounted, such as by a row deleted by hand
-        step.End();
+        step.End(place);
         return step.Removed;
     }
 
+    private List<(Row Row, StreamRow Stream)> ReadRows(long after, long upTo, int atOnce) => work.Connection.Query<Row, StreamRow, (Row, StreamRow)>(
+        NextRows, (row, stream) => (row, stream), new { after, upTo, AtOnce = atOnce }, splitOn: "stream_no").AsList();
+
     /// <summary>What one step does, and what it has to clear up at its end.</summary>
-    private sealed class Step(MessageRetention all, StepTime time)
+    private sealed class Step(MessageRetention all, StepTime time) : IDisposable
     {
-        private readonly HashSet<long> touchedTopics = [];
+        private readonly Dictionary<long, Touched> touched = [];
+        private readonly RunReader reader = all.index.Reader();
 
         public long Removed { get; private set; }
 
-        public long Latest { get; set; }
+        public long Latest { get; set; } = all.latest.Value.Number() ?? 0;
 
+        /// <summary>All before it have been judged.</summary>
         /// <returns>False if there was no time to come to the end with it: then the edge stays before it.</returns>
-        public bool Judge(Row row)
+        public bool Judge(Row row, StreamRow asRead)
         {
-            var isOutdated = all.isOutdated.Value.Add(row.ClientNo).Add(row.TopicNo).Add(row.PublishedAt).Add(row.MessageNo).Number() is not null;
-            while (Latest > 0 && all.lastBefore.Value.Add(row.ClientNo).Add(row.TopicNo).Add(row.PublishedAt).Add(row.MessageNo).Number() is { } before)
+            var stream = Touch(row, asRead);
+            if (stream.Kept is { } kept && kept.IsBefore(row.Place))
             {
-                if (!Remove(all.work.Connection.QuerySingle<Row>("SELECT message_no, id, client_no, topic_no, published_at FROM messages WHERE message_no = @before", new { before })))
-                    return false;
+                if (!Remove(all.work.Connection.QuerySingle<Row>(Touched.FindRow, new { kept.No }), stream, judged: row.MessageNo - 1)) return false;
+                (stream.Kept, stream.IsChanged) = (null, true);
                 Latest--;
             }
-            if (isOutdated || all.mostLatest == 0 || all.isDevice.Value.Add(row.ClientNo).Number() is null) return Remove(row);
+            if (all.mostLatest == 0 || all.isDevice.Value.Add(row.ClientNo).Number() is null || IsOutdated(row, stream)) return Remove(row, stream, row.MessageNo);
+            (stream.Kept, stream.IsChanged) = (row.Place, true);
             Latest++;
             return true;
         }
 
+        /// <inheritdoc cref="Remove"/>
+        public bool RemoveLatest(Row row, StreamRow asRead, long judged)
+        {
+            var stream = Touch(row, asRead);
+            if (!Remove(row, stream, judged)) return false;
+            if (stream.Kept?.No == row.MessageNo) (stream.Kept, stream.IsChanged) = (null, true);
+            Latest--;
+            return true;
+        }
+
+        /// <summary>Streams of which nothing is left go, and topics on which nobody publishes any more: a client that invents them would fill the disk with names.</summary>
+        /// <param name="judged">Messages up to this number are gone or kept.</param>
+        public void End(long judged)
+        {
+            foreach (var (number, stream) in touched)
+                if (stream.Kept is not null || stream.LastNo > judged || IsInMemory(number, Place.AfterAll, entry => entry.No > judged))
+                {
+                    if (stream.IsChanged)
+                        all.setStream.Value.Add(stream.Newest?.At ?? 0).Add(stream.Newest?.No ?? 0).Add(stream.Kept?.At).Add(stream.Kept?.No).Add(number).Run();
+                }
+                else
+                {
+                    all.streams.Remove(number, stream.ClientNo, stream.TopicNo);
+                    if (all.isUsed.Value.Add(stream.TopicNo).Number() is null && all.removeTopic.Value.Add(stream.TopicNo).Text() is { } name) all.topics.Drop(name);
+                }
+            all.setCounter.Value.Add("messages.latest").Add(Latest).Run();
+        }
+
+        public void Dispose() => reader.Dispose();
+
+        private Touched Touch(Row row, StreamRow asRead)
+        {
+            if (!touched.TryGetValue(asRead.StreamNo, out var stream)) touched[asRead.StreamNo] = stream = new(row.ClientNo, asRead);
+            return stream;
+        }
+
+        /// <summary>Whether a newer message of the stream is here.</summary>
+        private bool IsOutdated(Row row, Touched stream) =>
+            (stream.Newest is { } newest && row.Place.IsBefore(newest)) || (stream.Kept is { } kept && row.Place.IsBefore(kept))
+            || IsInMemory(stream.No, row.Place, entry => entry.No > row.MessageNo);
+
+        /// <summary>Whether memory has such an entry of the stream after a place.</summary>
+        private bool IsInMemory(long stream, Place after, Func<IndexEntry, bool> which) => reader.InNoRun(all.work.Connection, null, stream, long.MaxValue, long.MaxValue)
+            .Any(some => some.TakeWhile(entry => after == Place.AfterAll || after.IsBefore(new(entry.At, entry.No))).Any(which));
+
+        /// <param name="judged">Messages up to this number are gone or kept.</param>
         /// <returns>False if there was no time for all its deliveries.</returns>
-        public bool Remove(Row row)
+        private bool Remove(Row row, Touched stream, long judged)
         {
             while (all.hasDeliveries.Value.Add(row.MessageNo).Number() is not null)
             {
@@ -167,18 +208,29 @@ internal sealed class MessageRetention : MarkedRetention
             }
             all.remove.Value.Add(row.MessageNo).Run();
             all.messages.Drop(new MessageId(BinaryPrimitives.ReadUInt128BigEndian(row.Id)));
-            touchedTopics.Add(row.TopicNo);
             Removed++;
+            if (stream.Newest?.No != row.MessageNo) return true;
+
+            // Seldom: only where a message goes though it is the newest can there be others in runs, which came after it and are older.
+            var others = stream.LastNo > judged ? new StreamMerge(all.work.Connection, reader, judged).NewestFirst([stream.AsRead], row.Place, long.MinValue) : [];
+            (stream.Newest, stream.IsChanged) = (others.FirstOrDefault(place => place.No > judged), true);
             return true;
         }
+    }
 
-        /// <summary>Topics that no message names any more go too: a client that invents them would fill the disk with names.</summary>
-        public void End()
-        {
-            foreach (var topic in touchedTopics)
-                if (all.isUsed.Value.Add(topic).Number() is null && all.removeTopic.Value.Add(topic).Text() is { } name) all.topics.Drop(name);
-            all.setCounter.Value.Add("messages.latest").Add(Latest).Run();
-        }
+    /// <summary>A stream of whose messages some were judged in this step.</summary>
+    private sealed class Touched(long clientNo, StreamRow asRead)
+    {
+        public const string FindRow = "SELECT message_no, id, client_no, published_at FROM messages WHERE message_no = @No";
+
+        public long ClientNo { get; } = clientNo;
+        public StreamRow AsRead { get; } = asRead;
+        public long No => AsRead.StreamNo;
+        public long TopicNo => AsRead.TopicNo;
+        public long LastNo => AsRead.LastNo;
+        public Place? Newest { get; set; } = asRead.Newest;
+        public Place? Kept { get; set; } = asRead.Kept;
+        public bool IsChanged { get; set; }
     }
 
     private sealed class Row
@@ -186,7 +238,8 @@ internal sealed class MessageRetention : MarkedRetention
         public long MessageNo { get; init; }
         public required byte[] Id { get; init; }
         public long ClientNo { get; init; }
-        public long TopicNo { get; init; }
         public long PublishedAt { get; init; }
+
+        public Place Place => new(PublishedAt, MessageNo);
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 using WebhookService.Application.Messages;
 using WebhookService.Domain.Messages;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Persistence.Runs;
 
 namespace WebhookService.Infrastructure.Messages;
 
@@ -12,20 +13,23 @@ internal sealed record Place([property: JsonRequired] long At, [property: JsonRe
 {
     public static readonly Place AfterAll = new(long.MaxValue, long.MaxValue);
     public static readonly IComparer<Place> NewestFirst = Comparer<Place>.Create((one, other) => (other.At, other.No).CompareTo((one.At, one.No)));
+
+    public bool IsBefore(Place other) => (At, No).CompareTo((other.At, other.No)) < 0;
 }
 
 /// <summary>
-/// Walks the messages that a list asks for, newest first, at a cost that does not grow with the number of messages. Few topics, of a client or
-/// of a filter: their indexes are merged. Many: all messages are walked by time, which soon fills a page if the topics are alive; if it does
-/// not, the topics are searched after all.
+/// Walks the messages that a list asks for, newest first, at a cost that does not grow with the number of messages. Few streams (what one client
+/// publishes on one topic), of a client or of a filter: they are merged. Many: all messages are walked by time, which soon fills a page if the
+/// topics are alive; if it does not, the streams are searched after all.
 /// </summary>
-internal sealed class MessageScan(SqliteConnection connection, ListMessages query, Place? after)
+/// <param name="index">Taken before the snapshot that <paramref name="connection"/> reads from.</param>
+internal sealed class MessageScan(SqliteConnection connection, RunReader index, ListMessages query, Place? after)
 {
-    /// <summary>So many topics are merged at once: each costs one seek, a few microseconds.</summary>
-    public int FewTopics { get; init; } = 500;
+    /// <summary>So many streams are merged at once: each costs a few microseconds, and where the page begins among old messages a look into a run.</summary>
+    public int FewStreams { get; init; } = 500;
 
-    /// <summary>So many topics are merged where a walk by time has not filled the page.</summary>
-    public int MostTopics { get; init; } = 10_000;
+    /// <summary>So many streams are merged where a walk by time has not filled the page.</summary>
+    public int MostStreams { get; init; } = 10_000;
 
     /// <summary>So many topics are looked at before the walk by time is tried (tens of milliseconds) …</summary>
     public int TopicsExamined { get; init; } = 100_000;
@@ -53,69 +57,40 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
         if (query.Topic is { IsExact: true } exact)
         {
             var topic = connection.ExecuteScalar<long?>("SELECT topic_no FROM topics WHERE topic = @Text", new { exact.Text });
-            return topic is { } no ? Merge(client, [no], start) : [];
+            if (topic is not { } no) return [];
+            return StreamsOf(client, [no]) is { } one ? Merge(one, start) : WalkByTime(client, null, new HashSet<long> { no });
         }
-        if (client is { } clientNo && TopicsOf(clientNo, query.Topic) is { } its) return Merge(client, its, start);
+        if (client is { } clientNo && StreamsOf(clientNo, query.Topic) is { } its) return Merge(its, start);
         if (query.Topic is null) return WalkByTime(client, null, null);
 
         var search = new TopicSearch(query.Topic);
-        var found = search.Find(connection, MostTopics, TopicsExamined);
-        return found is { Count: var few } && few <= FewTopics ? Merge(client, found, start) : WalkThenMerge(client, search, found);
+        var found = search.Find(connection, MostStreams, TopicsExamined);
+        return found is not null && StreamsOf(client, found) is { } streams && streams.Count <= FewStreams ? Merge(streams, start) : WalkThenMerge(client, search, found);
     }
 
-    /// <summary>The topics a client published to: a skip scan over (client_no, topic_no). Null when they are too many.</summary>
-    private List<long>? TopicsOf(long client, TopicFilter? filter)
+    private IEnumerable<Place> Merge(IReadOnlyList<StreamRow> streams, Place before) => new StreamMerge(connection, index).NewestFirst(streams, before, from);
+
+    /// <summary>The streams of a client, on topics that the filter matches. Null when the client has too many.</summary>
+    private List<StreamRow>? StreamsOf(long client, TopicFilter? filter)
     {
-        const string Skip = """
-            WITH RECURSIVE used (topic_no) AS (
-              SELECT min(topic_no) FROM messages WHERE client_no = @client
-              UNION ALL
-              SELECT (SELECT min(topic_no) FROM messages WHERE client_no = @client AND topic_no > used.topic_no) FROM used WHERE used.topic_no IS NOT NULL
-              LIMIT @limit)
-            """;
-        var arguments = new { client, limit = MostTopics + 2L };
-        var topics = filter is null
-            ? connection.Query<(long No, string Topic)>($"{Skip} SELECT topic_no, '' FROM used WHERE topic_no IS NOT NULL", arguments).AsList()
-            : connection.Query<(long No, string Topic)>($"{Skip} SELECT u.topic_no, t.topic FROM used u CROSS JOIN topics t ON t.topic_no = u.topic_no", arguments).AsList();
-        if (topics.Count > MostTopics) return null;
-        return [.. topics.Where(topic => filter is null || filter.Matches(topic.Topic)).Select(topic => topic.No)];
+        const string All = $"SELECT {StreamRow.Columns} FROM streams s WHERE s.client_no = @client LIMIT @limit";
+        const string Named = $"SELECT {StreamRow.Columns}, t.topic FROM streams s CROSS JOIN topics t ON t.topic_no = s.topic_no WHERE s.client_no = @client LIMIT @limit";
+        var arguments = new { client, limit = MostStreams + 1L };
+        var streams = filter is null
+            ? connection.Query<StreamRow>(All, arguments).Select(row => (Row: row, Topic: "")).ToList()
+            : connection.Query<StreamRow, string, (StreamRow Row, string Topic)>(Named, (row, topic) => (row, topic), arguments, splitOn: "topic").AsList();
+        if (streams.Count > MostStreams) return null;
+        return [.. streams.Where(stream => filter is null || filter.Matches(stream.Topic)).Select(stream => stream.Row)];
     }
 
-    /// <summary>Merges the messages of some topics. A topic's index is read only when its newest message is next.</summary>
-    private IEnumerable<Place> Merge(long? client, IReadOnlyList<long> topics, Place before)
+    /// <summary>The streams of some topics, those of one client or all. Null when they are too many.</summary>
+    private List<StreamRow>? StreamsOf(long? client, IReadOnlyList<long> topics)
     {
-        var which = client is null ? "topic_no = @topic" : "client_no = @client AND topic_no = @topic";
-        var newest = $"""
-            SELECT t.value, (SELECT published_at FROM messages WHERE {which.Replace("@topic", "t.value", StringComparison.Ordinal)}
-                             AND (published_at, message_no) < (@At, @No) AND published_at >= @from
-                             ORDER BY published_at DESC, message_no DESC LIMIT 1)
-            FROM json_each(@topics) t
-            """;
-        var next = $"""
-            SELECT published_at AS at, message_no AS no FROM messages WHERE {which} AND (published_at, message_no) < (@At, @No) AND published_at >= @from
-            ORDER BY published_at DESC, message_no DESC LIMIT @chunk
-            """;
-
-        // A topic not opened yet stands where its newest message can be at the latest.
-        var queue = new PriorityQueue<(long Topic, Queue<Place>? Read, int Chunk), Place>(Place.NewestFirst);
-        var heads = connection.Query<(long Topic, long? At)>(newest, new { client, before.At, before.No, from, topics = "[" + string.Join(',', topics) + "]" }, buffered: false);
-        foreach (var (topic, at) in heads)
-            if (at is { } time) queue.Enqueue((topic, null, topics.Count == 1 ? 64 : 4), new Place(time, long.MaxValue));
-
-        while (queue.TryDequeue(out var stream, out var place))
-        {
-            if (stream.Read is not null) yield return place;
-
-            var read = stream.Read;
-            if (read is not { Count: > 0 })
-            {
-                var last = stream.Read is null ? before : place;
-                read = new(connection.Query<Place>(next, new { client, topic = stream.Topic, last.At, last.No, from, chunk = stream.Chunk }));
-                if (read.Count == 0) continue;
-            }
-            var head = read.Dequeue();
-            queue.Enqueue((stream.Topic, read, read.Count > 0 ? stream.Chunk : Math.Min(stream.Chunk * 4, 1024)), head);
-        }
+        var which = client is null ? "" : "s.client_no = @client AND ";
+        var streams = connection.Query<StreamRow>(
+            $"SELECT {StreamRow.Columns} FROM json_each(@topics) t CROSS JOIN streams s ON {which}s.topic_no = t.value LIMIT @limit",
+            new { client, topics = "[" + string.Join(',', topics) + "]", limit = MostStreams + 1L }).AsList();
+        return streams.Count > MostStreams ? null : streams;
     }
 
     /// <summary>
@@ -161,9 +136,10 @@ internal sealed class MessageScan(SqliteConnection connection, ListMessages quer
     private IEnumerable<Place> WalkThenMerge(long? client, TopicSearch search, IReadOnlyList<long>? found)
     {
         foreach (var place in WalkByTime(client, search, found?.ToHashSet())) yield return place;
-        if (StoppedAt is not { } end || (found ?? search.Find(connection, MostTopics, TopicsExaminedAtLast)) is not { } topics) yield break;
+        if (StoppedAt is not { } end || (found ?? search.Find(connection, MostStreams, TopicsExaminedAtLast)) is not { } topics) yield break;
+        if (StreamsOf(client, topics) is not { } streams) yield break;
 
         StoppedAt = null;
-        foreach (var place in Merge(client, topics, end)) yield return place;
+        foreach (var place in Merge(streams, end)) yield return place;
     }
 }

@@ -11,22 +11,26 @@ namespace WebhookService.Infrastructure.Tests.Messages;
 public class ListMessagesTests
 {
     /// <summary>How a scan is held back, so that a few thousand messages take the ways of many millions.</summary>
-    public static TheoryData<string, int, int, int, int> Ways => new()
+    public static TheoryData<string, int, int, int, int, int> Ways => new()
     {
-        { "merge of topics", 10_000, 100_000, 2_000_000, 20_000 },
-        { "walk by time, topics too many to look at", 10_000, 0, 0, 20_000 },
-        { "walk by time that stops early", 0, 0, 0, 70 },
-        { "walk by time, then merge", 10_000, 0, 2_000_000, 40 },
-        { "few topics may be merged", 3, 20, 50, 150 },
-        { "topics by number, walked first", 10_000, 1_000_000, 2_000_000, 40 },
+        { "merge of streams in memory", 1, 10_000, 100_000, 2_000_000, 20_000 },
+        { "merge of streams in a run and memory", 3, 10_000, 100_000, 2_000_000, 20_000 },
+        { "merge of streams in many runs", 40, 10_000, 100_000, 2_000_000, 20_000 },
+        { "walk by time, topics too many to look at", 20, 10_000, 0, 0, 20_000 },
+        { "walk by time that stops early", 1, 0, 0, 0, 70 },
+        { "walk by time, then merge", 20, 10_000, 0, 2_000_000, 40 },
+        { "few streams may be merged", 1, 3, 20, 50, 150 },
+        { "topics by number, walked first", 20, 10_000, 1_000_000, 2_000_000, 40 },
     };
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public async Task Every_way_gives_what_looking_at_each_message_gives(string way, int mostTopics, int examined, int examinedAtLast, int walked)
+    public async Task Every_way_gives_what_looking_at_each_message_gives(string way, int parts, int mostStreams, int examined, int examinedAtLast, int walked)
     {
-        await using var store = await AStore.OpenAsync();
-        var many = ManyMessages.In(store, count: 3_000, seed: 7);
+        const int EntriesOfRun = 75;
+        await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", $"{(parts == 1 ? 100_000 : parts == 3 ? 1_500 : EntriesOfRun)}"));
+        var many = await ManyMessages.InAsync(store, count: 3_000, seed: 7, parts);
+        Assert.Equal(parts == 1 ? 0 : parts == 3 ? 1 : parts, store.Query<int>("SELECT count(*) FROM runs WHERE name = 'messages'").Single());
         var random = new Random(11);
         using var connection = store.Database.OpenForReading();
 
@@ -39,10 +43,11 @@ public class ListMessagesTests
             do
             {
                 var request = query with { Page = query.Page with { Cursor = cursor } };
-                var scan = new MessageScan(connection, request, Cursor.Read<Place>(cursor))
+                using var index = store.Get<StreamMessages>().Reader();
+                var scan = new MessageScan(connection, index, request, Cursor.Read<Place>(cursor))
                 {
-                    FewTopics = walked == 40 ? 2 : 500,
-                    MostTopics = mostTopics,
+                    FewStreams = walked == 40 ? 2 : 500,
+                    MostStreams = mostStreams,
                     TopicsExamined = examined,
                     TopicsExaminedAtLast = examinedAtLast,
                     MessagesWalked = walked,
@@ -75,7 +80,7 @@ public class ListMessagesTests
     public async Task A_search_for_topics_finds_those_that_match_and_no_others(string filter)
     {
         await using var store = await AStore.OpenAsync();
-        var many = ManyMessages.In(store, count: 10, seed: 3);
+        var many = await ManyMessages.InAsync(store, count: 10, seed: 3);
         using var connection = store.Database.OpenForReading();
         var search = new TopicSearch(TopicFilter.Parse(filter));
 
@@ -86,9 +91,11 @@ public class ListMessagesTests
     }
 
     [Theory]
-    [InlineData("SELECT published_at, message_no FROM messages WHERE topic_no = 1 AND (published_at, message_no) < (5, 5) AND published_at >= 1 ORDER BY published_at DESC, message_no DESC LIMIT 4", "USING COVERING INDEX messages_topic")]
-    [InlineData("SELECT published_at, message_no FROM messages WHERE client_no = 1 AND topic_no = 1 AND (published_at, message_no) < (5, 5) AND published_at >= 1 ORDER BY published_at DESC, message_no DESC LIMIT 4", "USING COVERING INDEX messages_client")]
-    [InlineData("SELECT min(topic_no) FROM messages WHERE client_no = 1 AND topic_no > 3", "USING COVERING INDEX messages_client")]
+    [InlineData("SELECT at, no FROM messages_runs WHERE run = 1 AND key = 1 AND (at, no) < (5, 5) ORDER BY at DESC, no DESC LIMIT 4", "SEARCH messages_runs USING PRIMARY KEY (run=? AND key=? AND (at,no)<(?,?))")]
+    [InlineData("SELECT newest_no FROM streams WHERE client_no = 1 AND topic_no > 3 ORDER BY topic_no", "USING INDEX streams_client (client_no=? AND topic_no>?)")]
+    [InlineData("SELECT newest_no FROM streams WHERE client_no = 1 AND topic_no = 3", "USING INDEX streams_client (client_no=? AND topic_no=?)")]
+    [InlineData("SELECT newest_no FROM streams WHERE topic_no = 3 AND from_device = 0 LIMIT 9", "USING INDEX streams_topic (topic_no=? AND from_device=?)")]
+    [InlineData("SELECT 1 FROM streams WHERE topic_no = 3 LIMIT 1", "USING COVERING INDEX streams_topic (topic_no=?)")]
     public async Task Every_page_is_an_index_seek(string sql, string plan)
     {
         await using var store = await AStore.OpenAsync();
@@ -106,7 +113,7 @@ public class ListMessagesTests
     public async Task A_page_of_large_payloads_ends_early_and_leads_on()
     {
         await using var store = await AStore.OpenAsync();
-        var many = ManyMessages.In(store, count: 5, seed: 1);
+        var many = await ManyMessages.InAsync(store, count: 5, seed: 1);
         using (var writing = store.Database.OpenForWriting())
         using (var grow = new SqliteCommand("UPDATE messages SET payload = zeroblob(3000000), kind = 1", writing))
             grow.ExecuteNonQuery();

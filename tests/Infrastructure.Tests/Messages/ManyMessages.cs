@@ -1,10 +1,11 @@
 using System.Text;
 using Dapper;
 using WebhookService.Infrastructure.Messages;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Messages;
 
-/// <summary>Random messages put straight into the tables: few clients, topics of all shapes, many times told twice.</summary>
+/// <summary>Random messages put straight into the tables, as if another process had: few clients, topics of all shapes, many times told twice.</summary>
 internal sealed record ManyMessages(IReadOnlyList<ManyMessages.One> All, IReadOnlyList<string> Topics, IReadOnlyList<string> Clients)
 {
     public const long Start = 1_760_000_000_000;
@@ -12,8 +13,10 @@ internal sealed record ManyMessages(IReadOnlyList<ManyMessages.One> All, IReadOn
 
     public sealed record One(long No, string Client, string Topic, int Qos, int Status, long At);
 
-    public static ManyMessages In(AStore store, int count, int seed)
+    /// <param name="parts">The service reads so many parts of them one after the other.</param>
+    public static async Task<ManyMessages> InAsync(AStore store, int count, int seed, int parts = 1)
     {
+        await ReadAsync(store);
         var random = new Random(seed);
         string[] levels = ["site", "7", "alarm", "", "a b", "ü", "site-2", "$x"];
         var topics = new HashSet<string> { "site", "site/7", "$SYS/brokers", "old/1", "old/2", "/site" };
@@ -32,27 +35,38 @@ internal sealed record ManyMessages(IReadOnlyList<ManyMessages.One> All, IReadOn
         }
 
         using var connection = store.Database.OpenForWriting();
-        using var transaction = connection.BeginTransaction();
-        connection.Execute("INSERT INTO clients (client_no, client_id) VALUES (@No, @Id)", clients.Select((id, i) => new { No = i + 1, Id = id }), transaction);
-        connection.Execute("INSERT INTO topics (topic_no, topic, reversed) VALUES (@No, @Name, @Reversed)", byName.Select(pair => new { No = pair.Value, Name = pair.Key, Reversed = TopicSearch.Reversed(pair.Key) }), transaction);
-        connection.Execute(
-            """
-            INSERT INTO messages (message_no, id, client_no, topic_no, qos, retain, published_at, received_at, publish_seen, from_device, status, kind, payload)
-            VALUES (@No, @Id, @ClientNo, @TopicNo, @Qos, 0, @At, @At, 1, 1, @Status, 0, @Payload)
-            """,
-            all.Select(one => new
+        connection.Execute("INSERT INTO clients (client_no, client_id) VALUES (@No, @Id)", clients.Select((id, i) => new { No = i + 1, Id = id }));
+        connection.Execute("INSERT INTO topics (topic_no, topic, reversed) VALUES (@No, @Name, @Reversed)", byName.Select(pair => new { No = pair.Value, Name = pair.Key, Reversed = TopicSearch.Reversed(pair.Key) }));
+        connection.Execute("PRAGMA synchronous=OFF");
+        foreach (var part in all.Chunk((count + parts - 1) / parts))
+        {
+            using (var transaction = connection.BeginTransaction())
             {
-                one.No,
-                Id = new byte[8].Concat(BitConverter.GetBytes(one.No).Reverse()).ToArray(),
-                ClientNo = clients.IndexOf(one.Client) + 1,
-                TopicNo = byName[one.Topic],
-                one.Qos,
-                one.At,
-                one.Status,
-                Payload = Encoding.UTF8.GetBytes($"{one.No}"),
-            }),
-            transaction);
-        transaction.Commit();
+                connection.Execute(Insert, part.Select(one => new
+                {
+                    one.No,
+                    Id = new byte[8].Concat(BitConverter.GetBytes(one.No).Reverse()).ToArray(),
+                    ClientNo = clients.IndexOf(one.Client) + 1,
+                    TopicNo = byName[one.Topic],
+                    one.Qos,
+                    one.At,
+                    one.Status,
+                    Payload = Encoding.UTF8.GetBytes($"{one.No}"),
+                }), transaction);
+                transaction.Commit();
+            }
+            await ReadAsync(store);
+            for (var tries = 0; tries < 3_000 && store.Get<StreamMessages>().IsWaiting; tries++) await Task.Delay(10);
+        }
         return new(all, names, clients);
     }
+
+    private const string Insert = """
+        INSERT INTO messages (message_no, id, client_no, topic_no, qos, retain, published_at, received_at, publish_seen, from_device, status, kind, payload)
+        VALUES (@No, @Id, @ClientNo, @TopicNo, @Qos, 0, @At, @At, 1, 1, @Status, 0, @Payload);
+        INSERT OR IGNORE INTO streams (client_no, topic_no, from_device, first_no) VALUES (@ClientNo, @TopicNo, 1, @No);
+        """;
+
+    /// <summary>A transaction of the writer, which sees what others wrote.</summary>
+    private static Task<bool> ReadAsync(AStore store) => store.Get<Writer>().RunAsync(() => Task.FromResult(true));
 }

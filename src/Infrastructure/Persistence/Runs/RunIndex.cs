@@ -37,14 +37,14 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <param name="work">The writer's transactions, whose rows are indexed.</param>
     /// <param name="name">`‹name›_runs` holds the entries; `runs` tells which runs are complete, and up to which row.</param>
     /// <param name="rows">SQL for the key, time and number of all rows with a number greater than @after, in order.</param>
-    /// <param name="oldest">SQL for the lowest number of all rows, null if there are none: runs that lie before it go.</param>
+    /// <param name="oldest">SQL for the lowest number of all rows that are found by runs, null if there are none: runs that lie before it go.</param>
     /// <param name="newest">SQL for the highest number of all rows, those without a key too; null if there are none.</param>
     /// <param name="entriesOfRun">So many entries make a run.</param>
     protected RunIndex(UnitOfWork work, string name, string rows, string oldest, string newest, int entriesOfRun)
     {
         (this.work, Name, this.rows, this.newest, this.entriesOfRun) = (work, name, rows, newest, entriesOfRun);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
-        complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at) VALUES (?, ?, ?, ?)");
+        complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at, oldest_at) VALUES (?, ?, ?, ?, ?)");
         removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
         outdated = work.Prepare($"SELECT run FROM runs WHERE name = '{name}' AND last_no < coalesce(({oldest}), {long.MaxValue}) ORDER BY run LIMIT 1");
         removeSome = work.Prepare(
@@ -62,11 +62,11 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     public void Add(long key, long at, long no)
     {
         added.Add(new(key, at, no));
-        reached = no;
+        reached = Math.Max(reached, no);
     }
 
     /// <summary>In the transaction that writes a row without a key.</summary>
-    public void Skip(long no) => reached = no;
+    public void Skip(long no) => reached = Math.Max(reached, no);
 
     /// <summary>
     /// What a reader must take before it opens its snapshot: then whatever leaves memory meanwhile is in a run that the snapshot has, and rows that
@@ -104,16 +104,24 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
         (written, finished) = (0, false);
         do
         {
-            var some = run.Entries.AsSpan(run.Next + written);
-            foreach (var entry in some[..Math.Min(AtOnce, some.Length)]) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
-            written += Math.Min(AtOnce, some.Length);
+            var left = run.Entries.AsSpan(run.Next + written);
+            var some = left[..Math.Min(AtOnce, left.Length)];
+            foreach (var entry in some) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
+            Written(some);
+            written += some.Length;
         }
         while (run.Next + written < run.Entries.Length && !time.IsOver);
         if (run.Next + written < run.Entries.Length) return;
 
-        complete.Value.Add(Name).Add(run.No).Add(run.Last).Add(run.NewestAt).Run();
+        complete.Value.Add(Name).Add(run.No).Add(run.Last).Add(run.NewestAt).Add(run.OldestAt).Run();
         finished = true;
     }
+
+    /// <summary>
+    /// A part of a run was written, in the order of its entries, in this transaction: so an index can note by key what its runs hold. It may hear
+    /// of an entry twice, and of one before its run is complete, because a run that was broken off is gathered and written anew.
+    /// </summary>
+    protected virtual void Written(ReadOnlySpan<IndexEntry> entries) { }
 
     /// <summary>Removes a part of what speaks of rows that are all gone, in a transaction of the writer.</summary>
     /// <returns>Whether there is more of it.</returns>
@@ -198,6 +206,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
         public long No { get; } = entries.Min(entry => entry.No);
         public long Last { get; } = entries.Max(entry => entry.No);
         public long NewestAt { get; } = entries.Max(entry => entry.At);
+        public long OldestAt { get; } = entries.Min(entry => entry.At);
         public int Next { get; set; }
     }
 }

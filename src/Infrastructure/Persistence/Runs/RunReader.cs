@@ -3,8 +3,11 @@ using Microsoft.Data.Sqlite;
 
 namespace WebhookService.Infrastructure.Persistence.Runs;
 
-/// <summary>A complete run: its entries speak of rows with numbers up to <paramref name="LastNo"/>, none of them at a later time than <paramref name="NewestAt"/>.</summary>
-internal sealed record Run(long No, long LastNo, long NewestAt);
+/// <summary>
+/// A complete run: its entries speak of rows with numbers from <paramref name="No"/> to <paramref name="LastNo"/>, at times from
+/// <paramref name="OldestAt"/> to <paramref name="NewestAt"/>.
+/// </summary>
+internal sealed record Run(long No, long LastNo, long NewestAt, long OldestAt);
 
 /// <summary>Finds rows by an index of runs, for one question. An entry may outlive its row: what is found is looked up.</summary>
 /// <param name="name">Of the index.</param>
@@ -12,25 +15,35 @@ internal sealed record Run(long No, long LastNo, long NewestAt);
 /// <param name="active">Entries that come in.</param>
 /// <param name="full">Entries that are being written.</param>
 /// <param name="known">Rows beyond this number may be in none of those yet: the few there are in a snapshot are looked at themselves.</param>
-internal sealed class RunReader(string name, string rows, RecentEntries active, RecentEntries? full, long known)
+internal sealed class RunReader(string name, string rows, RecentEntries active, RecentEntries? full, long known) : IDisposable
 {
     private const int Chunk = 256;
+
+    private const int LargestChunk = 1_024;
 
     /// <summary>Stands for a run where an entry is in memory.</summary>
     public const long InMemory = -1;
 
     private readonly string newestFirst = $"""
-        SELECT at, no FROM {name}_runs WHERE run = @run AND key = @key AND (at, no) < (@at, @no) ORDER BY at DESC, no DESC LIMIT @Chunk
+        SELECT at, no FROM {name}_runs WHERE run = @run AND key = @key AND (at, no) < (@at, @no) ORDER BY at DESC, no DESC LIMIT @chunk
         """;
 
     private readonly string byNumber = $"SELECT no FROM {name}_runs WHERE run = @run AND key = @key AND at = 0 AND no > @no ORDER BY no LIMIT @Chunk";
 
-    private List<Run>? runs;
+    private IReadOnlyList<Run>? runs;
+    private IReadOnlyList<Run>? runsByTime;
+    private ILookup<long, IndexEntry>? unknown;
+    private SqliteCommand? look; // a question may look into runs many hundred times
 
     /// <summary>The complete runs, newest first.</summary>
     public IReadOnlyList<Run> Runs(SqliteConnection connection, SqliteTransaction? snapshot) =>
-        runs ??= [.. connection.Query<(long, long, long)>("SELECT run, last_no, newest_at FROM runs WHERE name = @name ORDER BY run DESC", new { name }, snapshot)
-            .Select(row => new Run(row.Item1, row.Item2, row.Item3))];
+        runs ??= [.. connection.Query<(long, long, long, long)>(
+                "SELECT run, last_no, newest_at, oldest_at FROM runs WHERE name = @name ORDER BY run DESC", new { name }, snapshot)
+            .Select(row => new Run(row.Item1, row.Item2, row.Item3, row.Item4))];
+
+    /// <summary>The complete runs, that with the newest entry first.</summary>
+    public IReadOnlyList<Run> RunsByTime(SqliteConnection connection, SqliteTransaction? snapshot) =>
+        runsByTime ??= [.. Runs(connection, snapshot).OrderByDescending(run => run.NewestAt)];
 
     /// <summary>The numbers of a key's rows where rows stand in the order of their numbers, from <paramref name="start"/> on, which is left out.</summary>
     public IEnumerable<long> Numbers(SqliteConnection connection, SqliteTransaction? snapshot, long key, long start, bool ascending)
@@ -43,46 +56,80 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
                 foreach (var no in Ascending(connection, snapshot, run.No, key, start)) yield return no;
             foreach (var entry in Recent(key, long.MaxValue).Reverse())
                 if (entry.No > Math.Max(indexed, start) && entry.No <= known) yield return entry.No;
-            foreach (var entry in Unknown(connection, snapshot, key, Math.Max(indexed, start))) yield return entry.No;
+            foreach (var entry in Unknown(connection, snapshot, key))
+                if (entry.No > Math.Max(indexed, start)) yield return entry.No;
             yield break;
         }
-        foreach (var entry in Unknown(connection, snapshot, key, indexed).Reverse())
-            if (entry.No < start) yield return entry.No;
+        foreach (var entry in Unknown(connection, snapshot, key).Reverse())
+            if (entry.No > indexed && entry.No < start) yield return entry.No;
         foreach (var entry in Recent(key, start))
             if (entry.No > indexed && entry.No <= known) yield return entry.No;
         foreach (var run in complete.Where(run => run.No < start))
-            foreach (var entry in NewestFirst(connection, snapshot, run.No, key, 0, start)) yield return entry.No;
+            foreach (var entry in NewestFirst(connection, snapshot, run.No, key, 0, start, Chunk)) yield return entry.No;
     }
 
     /// <summary>Some entries of a key with the runs they are in, those in memory last.</summary>
     public IEnumerable<(long Run, IndexEntry Entry)> All(SqliteConnection connection, long key)
     {
         foreach (var run in Runs(connection, null))
-            foreach (var entry in NewestFirst(connection, null, run.No, key, long.MaxValue, long.MaxValue)) yield return (run.No, entry);
+            foreach (var entry in NewestFirst(connection, null, run.No, key, long.MaxValue, long.MaxValue, Chunk)) yield return (run.No, entry);
         foreach (var entry in Recent(key, long.MaxValue)) yield return (InMemory, entry);
-        foreach (var entry in Unknown(connection, null, key, known)) yield return (InMemory, entry);
+        foreach (var entry in Unknown(connection, null, key)) yield return (InMemory, entry);
     }
 
     /// <summary>A key's entries in one run before a place, newest first.</summary>
-    public IEnumerable<IndexEntry> NewestFirst(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long at, long no)
+    /// <param name="connection">Of the question; the same whenever this reader is asked.</param>
+    /// <param name="chunk">So many are read first; then more at once.</param>
+    public IEnumerable<IndexEntry> NewestFirst(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long at, long no, int chunk)
     {
-        List<(long At, long No)> some;
+        List<IndexEntry> some;
+        int asked;
         do
         {
-            some = connection.Query<(long, long)>(newestFirst, new { run, key, at, no, Chunk }, snapshot).AsList();
-            foreach (var one in some) yield return new(key, one.At, one.No);
-            if (some.Count > 0) (at, no) = some[^1];
+            (some, asked) = (Look(connection, snapshot, run, key, at, no, chunk), chunk);
+            foreach (var one in some) yield return one;
+            if (some.Count > 0) (at, no) = (some[^1].At, some[^1].No);
+            chunk = Math.Min(4 * chunk, LargestChunk);
         }
-        while (some.Count == Chunk);
+        while (some.Count == asked);
     }
 
-    /// <summary>The key's rows of the snapshot that were not known when the reader was made: some commits of the writer, at most.</summary>
-    private IEnumerable<IndexEntry> Unknown(SqliteConnection connection, SqliteTransaction? snapshot, long key, long after) =>
-        connection.Query<(long Key, long At, long No)>(rows, new { after = Math.Max(known, after) }, snapshot)
-            .Where(row => row.Key == key).Select(row => new IndexEntry(row.Key, row.At, row.No));
+    /// <summary>A key's entries before a place that are in no complete run, in some rows that are newest first each.</summary>
+    public IEnumerable<IEnumerable<IndexEntry>> InNoRun(SqliteConnection connection, SqliteTransaction? snapshot, long key, long at, long no)
+    {
+        yield return active.NewestFirst(key, at, no);
+        if (full is not null) yield return full.NewestFirst(key, at, no);
+        if (Unknown(connection, snapshot, key) is IndexEntry[] { Length: > 0 } some)
+            yield return some.Where(entry => (entry.At, entry.No).CompareTo((at, no)) < 0).OrderDescending(Comparer<IndexEntry>.Create(IndexEntry.Order));
+    }
+
+    public void Dispose() => look?.Dispose();
+
+    /// <summary>The key's rows of the snapshot that were not known when the reader was made, of which there are some commits of the writer at most.</summary>
+    private IndexEntry[] Unknown(SqliteConnection connection, SqliteTransaction? snapshot, long key)
+    {
+        unknown ??= connection.Query<(long Key, long At, long No)>(rows, new { after = known }, snapshot).ToLookup(row => row.Key, row => new IndexEntry(row.Key, row.At, row.No));
+        return [.. unknown[key]];
+    }
 
     private IEnumerable<IndexEntry> Recent(long key, long before) =>
         active.NewestFirst(key, 0, before) is var newer && full is not null ? newer.Concat(full.NewestFirst(key, 0, before)) : newer;
+
+    private List<IndexEntry> Look(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long at, long no, int chunk)
+    {
+        if (look is null)
+        {
+            look = connection.CreateCommand();
+            (look.CommandText, look.Transaction) = (newestFirst, snapshot ?? look.Transaction);
+            foreach (var parameter in new[] { "@run", "@key", "@at", "@no", "@chunk" }) look.Parameters.Add(parameter, SqliteType.Integer);
+        }
+        var values = look.Parameters;
+        (values[0].Value, values[1].Value, values[2].Value, values[3].Value, values[4].Value) = (run, key, at, no, chunk);
+        var found = new List<IndexEntry>();
+        using var reader = look.ExecuteReader();
+        while (reader.Read()) found.Add(new(key, reader.GetInt64(0), reader.GetInt64(1)));
+        return found;
+    }
 
     private IEnumerable<long> Ascending(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long no)
     {
