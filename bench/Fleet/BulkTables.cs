@@ -39,6 +39,7 @@ internal sealed class BulkTables : IDisposable
             "messages", """
             message_no, id, client_no, topic_no, qos, retain, published_at, received_at, publish_seen, from_device, status, kind, payload, username
             """);
+        Streams = Into("streams", "stream_no, client_no, topic_no, from_device, first_no");
         Deliveries = Into("deliveries", "message_no, client_no, delivered_at, acked_at, redelivered");
         journal = Into("journal", "seq, type_no, at, client_no, message_no, data");
         eventTypes = Into("event_types", "type_no, name");
@@ -52,6 +53,7 @@ internal sealed class BulkTables : IDisposable
     public Statement Sessions { get; }
     public Statement Subscriptions { get; }
     public Statement Messages { get; }
+    public Statement Streams { get; }
     public Statement Deliveries { get; }
     public long JournalRows => seq;
 

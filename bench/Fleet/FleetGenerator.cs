@@ -68,16 +68,28 @@ internal sealed class FleetGenerator : IDisposable
     private void WriteRuns(CancellationToken cancellation)
     {
         var size = new StorageOptions().EntriesOfRun;
-        var head = connection.ExecuteScalar<long>("SELECT max(seq) FROM journal");
-        for (var first = 1L; first + size <= head; first += size)
+        Write("journal", "seq", """
+            INSERT INTO journal_runs SELECT @first, client_no, 0, seq FROM journal WHERE seq BETWEEN @first AND @last ORDER BY client_no, seq;
+            INSERT INTO runs (name, run, last_no, newest_at, oldest_at) VALUES ('journal', @first, @last, 0, 0);
+            """);
+        Write("messages", "message_no", """
+            INSERT INTO messages_runs
+            SELECT @first, s.stream_no, m.published_at, m.message_no FROM messages m CROSS JOIN streams s ON s.client_no = m.client_no AND s.topic_no = m.topic_no
+            WHERE m.message_no BETWEEN @first AND @last ORDER BY 2, 3, 4;
+            INSERT INTO runs (name, run, last_no, newest_at, oldest_at)
+            SELECT 'messages', @first, @last, max(published_at), min(published_at) FROM messages WHERE message_no BETWEEN @first AND @last;
+            UPDATE streams SET last_no = h.no, newest_no = h.no, newest_at = h.at
+            FROM (SELECT key, max(no) AS no, max(at) AS at FROM messages_runs WHERE run = @first GROUP BY key) h WHERE stream_no = h.key; -- times grow with the numbers
+            """);
+
+        void Write(string table, string number, string sql)
         {
-            cancellation.ThrowIfCancellationRequested();
-            connection.Execute(
-                """
-                INSERT INTO journal_runs SELECT @first, client_no, 0, seq FROM journal WHERE seq BETWEEN @first AND @last ORDER BY client_no, seq;
-                INSERT INTO runs VALUES ('journal', @first, @last, 0);
-                """,
-                new { first, last = first + size - 1 });
+            var head = connection.ExecuteScalar<long>($"SELECT max({number}) FROM {table}");
+            for (var first = 1L; first + size <= head; first += size)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                connection.Execute(sql, new { first, last = first + size - 1 });
+            }
         }
     }
 
@@ -178,6 +190,7 @@ internal sealed class FleetGenerator : IDisposable
         {
             topics[topic] = topicNo = topics.Count + 1;
             tables.Topics.Add(topicNo).Add(topic).Add(TopicSearch.Reversed(topic)).Run();
+            tables.Streams.Add(topicNo).Add(device + 1).Add(topicNo).Add(true).Add(number + 1).Run(); // a topic names its device: nobody else publishes on it
         }
 
         var qos = random.NextDouble() < 0.6 ? 1 : 0;

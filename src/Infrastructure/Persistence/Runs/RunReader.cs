@@ -35,6 +35,9 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     private ILookup<long, IndexEntry>? unknown;
     private SqliteCommand? look; // a question may look into runs many hundred times
 
+    /// <summary>How often runs were looked into for entries in the order of time.</summary>
+    public int Looks { get; private set; }
+
     /// <summary>The complete runs, newest first.</summary>
     public IReadOnlyList<Run> Runs(SqliteConnection connection, SqliteTransaction? snapshot) =>
         runs ??= [.. connection.Query<(long, long, long, long)>(
@@ -73,8 +76,7 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     {
         foreach (var run in Runs(connection, null))
             foreach (var entry in NewestFirst(connection, null, run.No, key, long.MaxValue, long.MaxValue, Chunk)) yield return (run.No, entry);
-        foreach (var entry in Recent(key, long.MaxValue)) yield return (InMemory, entry);
-        foreach (var entry in Unknown(connection, null, key)) yield return (InMemory, entry);
+        foreach (var entry in InNoRun(connection, null, key, long.MaxValue, long.MaxValue).SelectMany(some => some)) yield return (InMemory, entry);
     }
 
     /// <summary>A key's entries in one run before a place, newest first.</summary>
@@ -112,6 +114,7 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
         return [.. unknown[key]];
     }
 
+    /// <summary>Those in memory where rows stand in the order of their numbers.</summary>
     private IEnumerable<IndexEntry> Recent(long key, long before) =>
         active.NewestFirst(key, 0, before) is var newer && full is not null ? newer.Concat(full.NewestFirst(key, 0, before)) : newer;
 
@@ -125,6 +128,7 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
         }
         var values = look.Parameters;
         (values[0].Value, values[1].Value, values[2].Value, values[3].Value, values[4].Value) = (run, key, at, no, chunk);
+        Looks++;
         var found = new List<IndexEntry>();
         using var reader = look.ExecuteReader();
         while (reader.Read()) found.Add(new(key, reader.GetInt64(0), reader.GetInt64(1)));

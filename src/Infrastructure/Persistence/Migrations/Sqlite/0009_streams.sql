@@ -50,6 +50,7 @@ DELETE FROM deliveries WHERE message_no <= (SELECT value FROM counters WHERE nam
 DELETE FROM messages WHERE message_no <= (SELECT value FROM counters WHERE name = 'messages.edge')
   AND message_no NOT IN (SELECT kept_no FROM streams WHERE kept_no IS NOT NULL);
 UPDATE counters SET value = (SELECT count(kept_no) FROM streams) WHERE name = 'messages.latest';
+DELETE FROM topics WHERE NOT EXISTS (SELECT 1 FROM streams s WHERE s.topic_no = topics.topic_no);
 
 DROP INDEX messages_topic;
 DROP INDEX messages_client;
