@@ -40,7 +40,7 @@ public sealed class StreamTests
             ("Storage:EntriesOfRun", $"{entriesOfRun}"), ("Retention:Messages:MaxCount", "120"), ("Retention:LatestMessages", $"{latest}"), ("Retention:Interval", "01:00:00"),
         ];
         var store = await AStore.OpenAsync(clock, settings);
-        await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None); // of the start
+        await store.Get<RetentionWorker>().StopAsync(CancellationToken.None); // rounds are the test's
         var model = new Model(latest, most: 120);
         var id = 0;
         try
@@ -55,6 +55,7 @@ public sealed class StreamTests
                         break;
                     case 1 when restarts:
                         store = await store.RestartAsync(null, settings);
+                        await store.Get<RetentionWorker>().StopAsync(CancellationToken.None);
                         await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None);
                         model.Retain();
                         break;
@@ -150,6 +151,91 @@ public sealed class StreamTests
 
         Assert.Equal(7, steps); // of 64 entries
         Assert.Equal([(1L, 400L)], store.Query<(long, long)>("SELECT run, last_no FROM runs WHERE name = 'messages'"));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(8)]
+    public async Task A_stream_forgets_its_newest_message_when_that_goes_before_its_run_is_written_or_after(int entriesOfRun)
+    {
+        await using var store = await AStore.OpenAsync(
+            new AClock(Noon), ("Storage:EntriesOfRun", $"{entriesOfRun}"), ("Retention:Messages:MaxCount", "4"), ("Retention:LatestMessages", "1"), ("Retention:Interval", "01:00:00"));
+        await store.Get<RetentionWorker>().StopAsync(CancellationToken.None);
+        var index = store.Get<StreamMessages>();
+        (int Id, string Topic, int At)[] some = [(1, "a", 100), (2, "b", 1), (3, "a", 50), (4, "c", 2), (5, "c", 3), (6, "c", 4)];
+        foreach (var (id, topic, at) in some) await store.SendAsync(Publish(new(id, "d0", topic, Noon.AddSeconds(at), 0)));
+        await UntilAsync(() => !index.IsWaiting);
+
+        await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None); // 1 and 2 are last ones, and one too many
+
+        Assert.Equal([2L, 3, 4, 5, 6], store.Query<long>("SELECT message_no FROM messages ORDER BY message_no"));
+        for (var id = 7; id <= 8; id++) await store.SendAsync(Publish(new(id, "d0", "c", Noon.AddSeconds(id), 0)));
+        await UntilAsync(() => !index.IsWaiting);
+        Assert.Equal([3L], store.Query<long>("SELECT newest_no FROM streams JOIN topics USING (topic_no) WHERE topic = 'a'"));
+
+        await store.Get<RetentionWorker>().RoundAsync(CancellationToken.None);
+
+        Assert.Equal([3L, 5, 6, 7, 8], store.Query<long>("SELECT message_no FROM messages ORDER BY message_no"));
+        var list = await store.SendAsync(new ListMessages(new PageRequest(10, null)) { Client = new ClientId("d0") });
+        Assert.Equal([3, 8, 7, 6, 5], list.Items.Select(message => IdOf(message.Id)));
+    }
+
+    [Fact]
+    public async Task A_message_is_found_that_is_committed_and_not_yet_in_memory()
+    {
+        var between = new InBetween();
+        await using var store = await AStore.OpenAsync(between);
+        await store.SendAsync(Publish(new(1, "d0", "a", Noon, 0)));
+        Page<MessageView>? list = null;
+        LatestStateView? state = null;
+
+        between.Act = () =>
+        {
+            if (store.Query<long>("SELECT max(message_no) FROM messages")[0] < 2) return; // a worker's commit
+            between.Act = null;
+            list = store.SendAsync(new ListMessages(new PageRequest(10, null)) { Client = new ClientId("d0") }).GetAwaiter().GetResult();
+            state = store.SendAsync(new GetLatestState(new ClientId("d0"), new PageRequest(10, null))).GetAwaiter().GetResult();
+        };
+        await store.SendAsync(Publish(new(2, "d0", "a", Noon.AddSeconds(1), 0)));
+
+        Assert.Equal([2, 1], list!.Items.Select(message => IdOf(message.Id)));
+        Assert.Equal(2, IdOf(Assert.Single(state!.Items).MessageId));
+    }
+
+    [Fact]
+    public async Task A_stream_stays_where_its_next_message_comes_in_the_transaction_that_removes_the_last_one()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon), ("Retention:Messages:MaxCount", "1"), ("Retention:LatestMessages", "0"), ("Retention:Interval", "01:00:00"));
+        await store.Get<RetentionWorker>().StopAsync(CancellationToken.None);
+        await store.SendAsync(Publish(new(1, "d0", "a", Noon, 0)));
+        await store.SendAsync(Publish(new(2, "d0", "b", Noon, 0)));
+        using var reader = store.Database.OpenForReading();
+        var step = store.Get<IEnumerable<IRetained>>().Single(kind => kind.Kind == "messages").Next(reader, Noon, pressure: null)!;
+
+        await store.Get<Writer>().RunAsync(async () =>
+        {
+            var next = Message.Of(Publish(new(3, "d0", "a", Noon.AddSeconds(1), 0)).Content, Noon);
+            await store.Get<IMessageRepository>().SaveAsync(next, CancellationToken.None);
+            return step.Remove(new StepTime(TimeSpan.FromSeconds(10)));
+        });
+
+        var list = await store.SendAsync(new ListMessages(new PageRequest(10, null)) { Topic = TopicFilter.Parse("a") });
+        Assert.Equal([2L, 3], store.Query<long>("SELECT message_no FROM messages ORDER BY message_no"));
+        Assert.Equal([3], list.Items.Select(message => IdOf(message.Id)));
+    }
+
+    /// <summary>Acts after a commit, before the index hears of it.</summary>
+    private sealed class InBetween : IUnitOfWorkPart
+    {
+        private volatile Action? act;
+
+        public Action? Act { set => act = value; }
+
+        public void Flush() { }
+
+        public void Forget() { }
+
+        public void Committed() => act?.Invoke();
     }
 
     [Fact]

@@ -114,6 +114,21 @@ public sealed class MessageRetentionTests
     }
 
     [Fact]
+    public async Task A_client_of_which_nothing_was_left_on_a_topic_that_others_use_can_publish_to_it_again()
+    {
+        await using var kept = await ARetention.OpenAsync(("Messages:MaxCount", "1"), NoLatest);
+        await kept.PublishAsync(1, client: "one", topic: "shared");
+        await kept.PublishAsync(2, client: "other", topic: "shared");
+        await kept.RoundAsync();
+        Assert.Equal(1, kept.Count("streams"));
+
+        await kept.PublishAsync(3, client: "one", topic: "shared");
+
+        var page = await kept.Store.SendAsync(new ListMessages(new PageRequest(10, null)) { Client = new ClientId("one") });
+        Assert.EndsWith("03", Assert.Single(page.Items).Id, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_is_told_of_a_message_that_went_makes_it_known_again_and_leaves_no_delivery_alone()
     {
         await using var kept = await ARetention.OpenAsync(("Messages:MaxAge", "1.00:00:00"), NoLatest);
