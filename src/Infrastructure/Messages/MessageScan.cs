@@ -58,14 +58,14 @@ internal sealed class MessageScan(SqliteConnection connection, RunReader index, 
         {
             var topic = connection.ExecuteScalar<long?>("SELECT topic_no FROM topics WHERE topic = @Text", new { exact.Text });
             if (topic is not { } no) return [];
-            return StreamsOf(client, [no]) is { } one ? Merge(one, start) : WalkByTime(client, null, new HashSet<long> { no });
+            return StreamsOf(client, [no], MostStreams) is { } one ? Merge(one, start) : WalkByTime(client, null, new HashSet<long> { no });
         }
         if (client is { } clientNo && StreamsOf(clientNo, query.Topic) is { } its) return Merge(its, start);
         if (query.Topic is null) return WalkByTime(client, null, null);
 
         var search = new TopicSearch(query.Topic);
         var found = search.Find(connection, MostStreams, TopicsExamined);
-        return found is not null && StreamsOf(client, found) is { } streams && streams.Count <= FewStreams ? Merge(streams, start) : WalkThenMerge(client, search, found);
+        return found is not null && StreamsOf(client, found, FewStreams) is { } streams ? Merge(streams, start) : WalkThenMerge(client, search, found);
     }
 
     private IEnumerable<Place> Merge(IReadOnlyList<StreamRow> streams, Place before) => new StreamMerge(connection, index).NewestFirst(streams, before, from);
@@ -83,14 +83,14 @@ internal sealed class MessageScan(SqliteConnection connection, RunReader index, 
         return [.. streams.Where(stream => filter is null || filter.Matches(stream.Topic)).Select(stream => stream.Row)];
     }
 
-    /// <summary>The streams of some topics, those of one client or all. Null when they are too many.</summary>
-    private List<StreamRow>? StreamsOf(long? client, IReadOnlyList<long> topics)
+    /// <summary>The streams of some topics, those of one client or all. Null when they are more than <paramref name="most"/>.</summary>
+    private List<StreamRow>? StreamsOf(long? client, IReadOnlyList<long> topics, int most)
     {
         var which = client is null ? "" : "s.client_no = @client AND ";
         var streams = connection.Query<StreamRow>(
             $"SELECT {StreamRow.Columns} FROM json_each(@topics) t CROSS JOIN streams s ON {which}s.topic_no = t.value LIMIT @limit",
-            new { client, topics = "[" + string.Join(',', topics) + "]", limit = MostStreams + 1L }).AsList();
-        return streams.Count > MostStreams ? null : streams;
+            new { client, topics = "[" + string.Join(',', topics) + "]", limit = most + 1L }).AsList();
+        return streams.Count > most ? null : streams;
     }
 
     /// <summary>
@@ -137,7 +137,7 @@ internal sealed class MessageScan(SqliteConnection connection, RunReader index, 
     {
         foreach (var place in WalkByTime(client, search, found?.ToHashSet())) yield return place;
         if (StoppedAt is not { } end || (found ?? search.Find(connection, MostStreams, TopicsExaminedAtLast)) is not { } topics) yield break;
-        if (StreamsOf(client, topics) is not { } streams) yield break;
+        if (StreamsOf(client, topics, MostStreams) is not { } streams) yield break;
 
         StoppedAt = null;
         foreach (var place in Merge(streams, end)) yield return place;
