@@ -14,8 +14,8 @@ using WebhookService.Infrastructure.Sessions;
 namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>
-/// Devices in two tables: `devices` changes when a device connects or is described, `device_activity` with every message, and its rows are
-/// small. A device is written once a transaction, however often it was saved in it.
+/// Devices in two tables: `devices` changes when a device connects or is described, `device_activity` with every message, by way of
+/// <see cref="ActivityLog"/>. A device is written once a transaction, however often it was saved in it.
 /// </summary>
 internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 {
@@ -51,24 +51,15 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         WHERE client_no = ?
         """;
 
-    private const string SaveActivity = """
-        INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (client_no) DO UPDATE SET
-          last_seen_at = excluded.last_seen_at, last_message_at = excluded.last_message_at, last_topic = excluded.last_topic,
-          published = excluded.published, delivered = excluded.delivered, dropped = excluded.dropped,
-          sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version, status = excluded.status
-        """;
-
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
     private readonly ClientEvents clientEvents;
     private readonly Deadlines.Deadlines deadlines;
+    private readonly ActivityLog activity;
     private readonly TimeProvider time;
     private readonly Lazy<Statement> saveDevice;
     private readonly Lazy<Statement> savePending;
-    private readonly Lazy<Statement> saveActivity;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
@@ -76,12 +67,13 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private SqliteCommand? find;
     private Func<DbDataReader, Row>? parse;
 
-    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, TimeProvider time)
+    public DeviceRepository(
+        UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, ActivityLog activity, TimeProvider time)
     {
-        (this.work, this.clients, this.journal, this.clientEvents, this.deadlines, this.time) = (work, clients, journal, clientEvents, deadlines, time);
+        (this.work, this.clients, this.journal, this.clientEvents) = (work, clients, journal, clientEvents);
+        (this.deadlines, this.activity, this.time) = (deadlines, activity, time);
         saveDevice = work.Prepare(SaveDevice);
         savePending = work.Prepare(SavePending);
-        saveActivity = work.Prepare(SaveActivity);
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
         work.Enlist(this);
@@ -93,8 +85,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
         if (Read(clientNo) is not { } row) return ValueTask.FromResult<Device?>(null);
 
+        var inTable = row.Version;
+        if (activity.FindWithin(id.Value) is { } newer && newer.Version > inTable) row = row.With(newer);
         var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, DueAt = row.DueAt });
+        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
     }
 
@@ -126,7 +120,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         foreach (var entry in changed)
         {
-            var (device, present) = (entry.Device, Saved.From(entry.Device));
+            var (device, present, asBefore) = (entry.Device, Saved.From(entry.Device), true);
             if (entry.Saved is { } saved && present != saved && present == saved with { Pending = present.Pending })
             {
                 var pending = present.Pending;
@@ -148,15 +142,13 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                     .Add(row.FreshConfidence).Add(row.GoneAt).Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover)
                     .Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil).Add(row.Silent).Add(row.Flapping)
                     .Run();
-                entry.Saved = present;
+                (entry.Saved, asBefore) = (present, false);
             }
             if (entry.Version != device.Version)
             {
-                saveActivity.Value
-                    .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
-                    .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
-                    .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add((long)device.Connectivity.Status)
-                    .Run();
+                if (asBefore) activity.Append(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: entry.InTable));
+                else activity.Write(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: device.Version));
+                if (!asBefore) entry.InTable = device.Version;
                 entry.Version = device.Version;
             }
             FlushDeadline(entry);
@@ -218,6 +210,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;
             """, here);
+        activity.Forget(id.Value, clientNo);
         journal.Append([new DeviceForgotten(id.Value, time.GetUtcNow())]);
         return ValueTask.FromResult(true);
     }
@@ -230,8 +223,11 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         /// <summary>As it stands in `devices`.</summary>
         public Saved? Saved { get; set; }
 
-        /// <summary>As it stands in `device_activity`.</summary>
+        /// <summary>As it stands in the activity log, or else in `device_activity`.</summary>
         public long? Version { get; set; }
+
+        /// <summary>As it stood in `device_activity` when more than that was written.</summary>
+        public long InTable { get; set; }
 
         /// <summary>As it stands in `deadlines`.</summary>
         public long? DueAt { get; set; }
@@ -332,6 +328,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 Flapping = pending.IsFlapping,
             };
         }
+
+        public Row With(Activity newer) => this with
+        {
+            LastSeenAt = newer.LastSeenAt,
+            LastMessageAt = newer.LastMessageAt,
+            LastTopic = newer.LastTopic,
+            Published = newer.Published,
+            Delivered = newer.Delivered,
+            Dropped = newer.Dropped,
+            SignAt = newer.SignAt,
+            SignPeer = newer.SignPeer,
+            Version = newer.Version,
+        };
 
         public Device ToDevice(ClientId id) => Device.Restore(
             id, FirstSeenAt.ToTime(), Username,
