@@ -142,7 +142,8 @@ internal sealed class MessageRetention : MarkedRetention
             var stream = Touch(row, asRead);
             if (stream.Kept is { } kept && kept.IsBefore(row.Place))
             {
-                if (!Remove(all.work.Connection.QuerySingle<Row>(Touched.FindRow, new { kept.No }), stream, judged: row.MessageNo - 1)) return false;
+                // It is gone only where somebody deleted it by hand.
+                if (all.work.Connection.QuerySingleOrDefault<Row>(Touched.FindRow, new { kept.No }) is { } last && !Remove(last, stream, judged: row.MessageNo - 1)) return false;
                 (stream.Kept, stream.IsChanged) = (null, true);
                 Latest--;
             }

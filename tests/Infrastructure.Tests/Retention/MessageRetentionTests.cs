@@ -114,6 +114,23 @@ public sealed class MessageRetentionTests
     }
 
     [Fact]
+    public async Task A_last_message_that_somebody_deleted_by_hand_holds_nothing_up()
+    {
+        await using var kept = await ARetention.OpenAsync(("Messages:MaxCount", "1"));
+        await kept.PublishAsync(1, topic: "a");
+        await kept.PublishAsync(2, topic: "b");
+        await kept.RoundAsync();
+        using (var writing = kept.Store.Database.OpenForWriting()) Dapper.SqlMapper.Execute(writing, "DELETE FROM messages WHERE message_no = 1");
+        await kept.PublishAsync(3, topic: "a");
+        await kept.PublishAsync(4, topic: "b");
+
+        await kept.RoundAsync();
+
+        Assert.Equal([3, 4], kept.Messages);
+        Assert.Equal(["a:03", "b:04"], await StateAsync(kept));
+    }
+
+    [Fact]
     public async Task A_client_of_which_nothing_was_left_on_a_topic_that_others_use_can_publish_to_it_again()
     {
         await using var kept = await ARetention.OpenAsync(("Messages:MaxCount", "1"), NoLatest);
