@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace WebhookService.Api.Webhooks;
 
-/// <summary>Taking webhooks in.</summary>
+/// <summary>Taking webhooks in, the short way: docs/decisions/0014-the-short-way-of-a-webhook.md.</summary>
 internal static class WebhooksRoom
 {
     public static IServiceCollection AddWebhooks(this IServiceCollection services, IConfiguration configuration)
