@@ -42,7 +42,7 @@ internal static class ErrorsRoom
                 return Task.CompletedTask;
             }, context);
             await next(context);
-            if (context.Response is { StatusCode: >= 400, HasStarted: false, ContentLength: null, ContentType: null }) // nobody said why
+            if (context.Response is { StatusCode: >= 400 and not StatusCodes.Status499ClientClosedRequest, HasStarted: false, ContentLength: null, ContentType: null }) // nobody said why
                 await Problem.ForStatus(context, context.Response.StatusCode).WriteAsync(context);
         });
         app.UseExceptionHandler(static _ => { });
