@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests;
 
@@ -105,7 +106,11 @@ public sealed class ApiHost : IAsyncLifetime, IAsyncDisposable
     /// <summary>A client that brings this token, or none. The host disposes it.</summary>
     public HttpClient ClientWith(string? token)
     {
-        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8 }) { BaseAddress = Address };
+        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8 })
+        {
+            BaseAddress = Address,
+            Timeout = Eventually.Patience,
+        };
         if (token is not null) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         clients.Add(client);
         return client;

@@ -53,7 +53,7 @@ internal sealed partial class ServiceProcess : IDisposable
     /// <summary>A client that brings this token. The process disposes it.</summary>
     public HttpClient ClientWith(string token)
     {
-        var client = new HttpClient { BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
+        var client = new HttpClient { BaseAddress = address, Timeout = Eventually.Patience, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
         clients.Add(client);
         return client;
     }
