@@ -75,8 +75,8 @@ internal sealed class Ledger : IDisposable
         var last = Number("SELECT max(coalesce((SELECT value FROM counters WHERE name = 'messages'), 0), coalesce((SELECT max(message_no) FROM messages), 0))");
         var missing = Math.Min(kept, last) - Number($"SELECT count(*) FROM messages WHERE message_no > {last - kept}");
         var messages = receipts.Sum(one => one.Messages.LongCount(told => told is not Facts.None)) - last;
-        var published = Told(receipts, Facts.First) - Number("SELECT coalesce(sum(published), 0) FROM device_activity");
-        var delivered = Told(receipts, Facts.Second) - Number("SELECT coalesce(sum(delivered), 0) FROM device_activity");
+        var published = Told(receipts, Facts.First) - Number("SELECT coalesce(sum(published), 0) FROM activity");
+        var delivered = Told(receipts, Facts.Second) - Number("SELECT coalesce(sum(delivered), 0) FROM activity");
         return new(
             receipts.Sum(one => one.Messages.Sum(Count)),
             missing + Math.Max(0, Math.Max(messages, published)) + Math.Max(0, delivered),

@@ -51,6 +51,7 @@ public static class DependencyInjection
         services.AddSingleton<IJournalBell>(provider => provider.GetRequiredService<JournalBell>());
         services.AddSingleton<Journal.Journal>();
         services.AddSingleton<IReportRepository>(provider => provider.GetRequiredService<Journal.Journal>());
+        services.AddSingleton<ActivityLog>();
         services.AddSingleton<IDeviceRepository, DeviceRepository>();
         services.AddSingleton<SessionRepository>();
         services.AddSingleton<ISessionRepository>(provider => provider.GetRequiredService<SessionRepository>());
@@ -72,6 +73,8 @@ public static class DependencyInjection
         services.AddSingleton<Writer>();
         services.AddSingleton<IIngestGauge>(provider => provider.GetRequiredService<Writer>());
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Writer>());
+        services.AddSingleton<ActivityMover>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ActivityMover>());
         services.AddSingleton<ReconciliationWorker>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ReconciliationWorker>());
         services.AddHostedService<DeadlineWorker>();

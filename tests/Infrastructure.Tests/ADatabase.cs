@@ -1,6 +1,11 @@
+using System.Diagnostics.Metrics;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using WebhookService.Application.Common;
+using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests;
@@ -20,9 +25,18 @@ internal sealed class ADatabase : IDisposable
         writer = Database.OpenForWriting();
         Migrator.Migrate(writer);
         writer.Execute("PRAGMA synchronous=OFF");
+        var (work, meters) = (new UnitOfWork(Database), new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
+        ActivityLog = new(work);
+        ActivityMover = new(
+            ActivityLog, new Writer(work, Options.Create(new QueueOptions()), new ServiceMetrics(meters), NullLogger<Writer>.Instance), NullLogger<ActivityMover>.Instance);
     }
 
     public Database Database { get; }
+
+    /// <summary>Empty, as all is put into the table by hand.</summary>
+    public ActivityLog ActivityLog { get; }
+
+    public ActivityMover ActivityMover { get; }
 
     public TimeProvider Time { get; } = new StoppedClock();
 

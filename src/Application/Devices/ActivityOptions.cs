@@ -8,6 +8,12 @@ public sealed class ActivityOptions
     /// <summary>A message is expected at least this often from devices without an expectation of their own; null = nothing is expected.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
     public TimeSpan? ExpectedInterval { get; init; }
+
+    /// <param name="expectedInterval">The device's own, or else <see cref="ExpectedInterval"/>.</param>
+    public static ActivityStatus StatusOf(DateTimeOffset? lastMessageAt, TimeSpan? expectedInterval, DateTimeOffset now) =>
+        lastMessageAt is not { } last ? ActivityStatus.Never
+        : last + expectedInterval < now ? ActivityStatus.Silent
+        : ActivityStatus.Active;
 }
 
 /// <summary>What a device's own messages say, apart from whether it is connected.</summary>

@@ -23,10 +23,10 @@ public sealed class DeviceView
     public bool Flapping { get; init; }
     public required string Evidence { get; init; }
 
-    public ActivityStatus Activity { get; init; }
-    public DateTimeOffset? LastMessageAt { get; init; }
-    public string? LastTopic { get; init; }
-    public DateTimeOffset? LastSeenAt { get; init; }
+    public ActivityStatus Activity { get; set; }
+    public DateTimeOffset? LastMessageAt { get; set; }
+    public string? LastTopic { get; set; }
+    public DateTimeOffset? LastSeenAt { get; set; }
 
     /// <summary>The id in the ledger of the live session or the last one; null if the device never had one.</summary>
     public string? SessionId { get; set; }
@@ -46,9 +46,9 @@ public sealed class DeviceView
     public int SubscriptionsRunOut { get; set; }
 
     public long SessionCount { get; init; }
-    public long MessagesPublished { get; init; }
-    public long MessagesDelivered { get; init; }
-    public long MessagesDropped { get; init; }
+    public long MessagesPublished { get; set; }
+    public long MessagesDelivered { get; set; }
+    public long MessagesDropped { get; set; }
     public DateTimeOffset FirstSeenAt { get; init; }
-    public long Version { get; init; }
+    public long Version { get; set; }
 }

@@ -4,11 +4,12 @@ using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Brokers;
 
-internal sealed class BrokerQueries(Database database) :
+internal sealed class BrokerQueries(Database database, ActivityMover activity) :
     IQueryHandler<GetKnownConnections, IReadOnlyDictionary<string, KnownConnection>>,
     IQueryHandler<ListOnline, IReadOnlyList<KnownConnection>>,
     IQueryHandler<ListReconciliations, Page<ReconciliationView>>,
@@ -18,22 +19,22 @@ internal sealed class BrokerQueries(Database database) :
     private const string Known =
         "SELECT d.client_id, d.status, d.confidence, nullif(d.node, '') AS node, d.connected_at, a.sign_at FROM devices d JOIN device_activity a ON a.client_no = d.client_no";
 
-    public Task<IReadOnlyDictionary<string, KnownConnection>> Handle(GetKnownConnections request, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, KnownConnection>> Handle(GetKnownConnections request, CancellationToken cancellationToken)
     {
+        await activity.CatchUpAsync(cancellationToken);
         using var connection = database.OpenForReading();
         var asked = JsonSerializer.Serialize(request.Clients.Select(client => client.Value));
-        return Task.FromResult<IReadOnlyDictionary<string, KnownConnection>>(
-            connection.Query<KnownRow>($"{Known} WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked })
-                .ToDictionary(row => row.ClientId, row => row.ToConnection(), StringComparer.Ordinal));
+        return connection.Query<KnownRow>($"{Known} WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked })
+            .ToDictionary(row => row.ClientId, row => row.ToConnection(), StringComparer.Ordinal);
     }
 
-    public Task<IReadOnlyList<KnownConnection>> Handle(ListOnline request, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<KnownConnection>> Handle(ListOnline request, CancellationToken cancellationToken)
     {
+        await activity.CatchUpAsync(cancellationToken);
         using var connection = database.OpenForReading();
-        return Task.FromResult<IReadOnlyList<KnownConnection>>(
-            [.. connection.Query<KnownRow>(
-                $"{Known} WHERE d.status = {(int)ConnectivityStatus.Online} AND d.client_id > @after ORDER BY d.client_id LIMIT @limit",
-                new { after = request.After ?? "", limit = request.Limit }).Select(row => row.ToConnection())]);
+        return [.. connection.Query<KnownRow>(
+            $"{Known} WHERE d.status = {(int)ConnectivityStatus.Online} AND d.client_id > @after ORDER BY d.client_id LIMIT @limit",
+            new { after = request.After ?? "", limit = request.Limit }).Select(row => row.ToConnection())];
     }
 
     public Task<Page<ReconciliationView>> Handle(ListReconciliations request, CancellationToken cancellationToken)

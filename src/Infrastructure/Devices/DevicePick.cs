@@ -59,6 +59,9 @@ internal sealed class DevicePick
         [DeviceSortKey.Username] = new("d.username", "d.client_id", ByStatus: false, CanBeNull: true, device => device.Username),
     };
 
+    /// <summary>Whether when devices were last seen, or what they did, decides on the page: that reaches its table a moment late.</summary>
+    public bool ReadsActivity => order.Table is "a" || terms.Exists(term => term.Activity);
+
     /// <summary>The numbers of the devices on the page, in order.</summary>
     public List<long> Read(SqliteConnection connection, int limit)
     {

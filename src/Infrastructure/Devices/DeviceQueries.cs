@@ -9,7 +9,7 @@ using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Devices;
 
-internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions> activity, TimeProvider time) :
+internal sealed class DeviceQueries(Database database, ActivityLog log, ActivityMover mover, IOptions<ActivityOptions> activity, TimeProvider time) :
     IQueryHandler<GetDevice, DeviceView?>,
     IQueryHandler<IsDeviceKnown, bool>,
     IQueryHandler<GetDeviceStates, IReadOnlyList<DeviceView>>,
@@ -35,7 +35,7 @@ internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions>
     public Task<DeviceView?> Handle(GetDevice request, CancellationToken cancellationToken)
     {
         using var connection = database.OpenForReading();
-        return Task.FromResult<DeviceView?>(Read(connection, "WHERE d.client_id = @client", new { client = request.Client.Value }).SingleOrDefault().View);
+        return Task.FromResult<DeviceView?>(Read(connection, "WHERE d.client_id = @client", new { client = request.Client.Value }).Select(row => row.View).Select(Present).SingleOrDefault());
     }
 
     public Task<bool> Handle(IsDeviceKnown request, CancellationToken cancellationToken)
@@ -48,14 +48,15 @@ internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions>
     {
         using var connection = database.OpenForReading();
         var asked = JsonSerializer.Serialize(request.Clients.Select(client => client.Value));
-        var known = Read(connection, "WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked }).ToDictionary(row => row.View.ClientId, row => row.View);
+        var known = Read(connection, "WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked }).ToDictionary(row => row.View.ClientId, row => Present(row.View));
         return Task.FromResult<IReadOnlyList<DeviceView>>(
             [.. request.Clients.Select(client => known.GetValueOrDefault(client.Value)).OfType<DeviceView>()]);
     }
 
-    public Task<Page<DeviceView>> Handle(ListDevices request, CancellationToken cancellationToken)
+    public async Task<Page<DeviceView>> Handle(ListDevices request, CancellationToken cancellationToken)
     {
         var pick = new DevicePick(request.Filter, request.Sort, request.Page.Cursor, time.GetUtcNow(), activity.Value.ExpectedInterval);
+        if (pick.ReadsActivity) await mover.CatchUpAsync(cancellationToken);
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
 
@@ -64,10 +65,12 @@ internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions>
         if (more) numbers.RemoveAt(numbers.Count - 1);
         var rows = Read(connection, "WHERE d.client_no IN (SELECT value FROM json_each(@numbers))", new { numbers = JsonSerializer.Serialize(numbers) })
             .ToDictionary(row => row.Key.ClientNo, row => row.View);
-        return Task.FromResult(new Page<DeviceView>([.. numbers.Select(number => rows[number])], more ? pick.CursorAfter(numbers[^1], rows[numbers[^1]]) : null)
+        var next = more ? pick.CursorAfter(numbers[^1], rows[numbers[^1]]) : null;
+        // Where the list was picked by it, what devices did last is shown as it was then.
+        return new Page<DeviceView>([.. numbers.Select(number => pick.ReadsActivity ? rows[number] : Present(rows[number]))], next)
         {
             Count = request.Count ? pick.Count(connection) : null,
-        });
+        };
     }
 
     private IEnumerable<(Key Key, DeviceView View)> Read(SqliteConnection connection, string where, object parameters)
@@ -82,6 +85,19 @@ internal sealed class DeviceQueries(Database database, IOptions<ActivityOptions>
     {
         view.SessionId = key.SessionStart is { } start ? SessionId.Of(view.ClientId, key.SessionNode, start, key.Peer) : null;
         view.SubscriptionsRunOut = Math.Max(0, key.SubscriptionsWritten - view.SubscriptionCount);
+        return view;
+    }
+
+    /// <summary>With what is not in the table yet.</summary>
+    private DeviceView Present(DeviceView view)
+    {
+        if (log.Find(view.ClientId) is not { } newer || newer.Version <= view.Version || newer.RestsOn > view.Version) return view;
+
+        var interval = view.MessageIntervalSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : activity.Value.ExpectedInterval;
+        (view.LastSeenAt, view.LastMessageAt, view.LastTopic) = (newer.LastSeenAt.ToTime(), newer.LastMessageAt.ToTime(), newer.LastTopic);
+        (view.MessagesPublished, view.MessagesDelivered, view.MessagesDropped) = (newer.Published, newer.Delivered, newer.Dropped);
+        view.Activity = ActivityOptions.StatusOf(view.LastMessageAt, interval, time.GetUtcNow());
+        view.Version = newer.Version;
         return view;
     }
 

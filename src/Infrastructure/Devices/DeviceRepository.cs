@@ -1,7 +1,5 @@
-using System.Data.Common;
 using System.Text.Json;
 using Dapper;
-using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
@@ -14,35 +12,41 @@ using WebhookService.Infrastructure.Sessions;
 namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>
-/// Devices in two tables: `devices` changes when a device connects or is described, `device_activity` with every message, and its rows are
-/// small. A device is written once a transaction, however often it was saved in it.
+/// Devices in two tables: `devices` changes when a device connects or is described, `device_activity` with every message, by way of
+/// <see cref="ActivityLog"/>. A device is written once a transaction, however often it was saved in it.
 /// </summary>
 internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 {
     private const string Find = """
         SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version, l.due_at
         FROM devices d JOIN device_activity a USING (client_no) LEFT JOIN deadlines l USING (client_no)
-        WHERE d.client_no = $clientNo
+        WHERE d.client_no = $key
         """;
 
-    private const string SaveDevice = """
-        INSERT INTO devices (client_no, client_id, username, name, tags, message_interval, first_seen_at, status, confidence, since, evidence,
-          last_online_at, last_offline_at, last_reason, last_raw_reason, flapping_until, session_count, subscription_count,
-          node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start, expiry, more,
-          fresh_confidence, gone_at, offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (client_no) DO UPDATE SET
-          username = excluded.username, name = excluded.name, tags = excluded.tags, message_interval = excluded.message_interval,
-          status = excluded.status, confidence = excluded.confidence, since = excluded.since, evidence = excluded.evidence,
-          last_online_at = excluded.last_online_at, last_offline_at = excluded.last_offline_at, last_reason = excluded.last_reason,
-          last_raw_reason = excluded.last_raw_reason, flapping_until = excluded.flapping_until, session_count = excluded.session_count,
-          subscription_count = excluded.subscription_count, node = excluded.node, connected_at = excluded.connected_at, peer = excluded.peer,
-          ip = excluded.ip, port = excluded.port, protocol = excluded.protocol, protocol_version = excluded.protocol_version,
-          keep_alive = excluded.keep_alive, clean_start = excluded.clean_start, expiry = excluded.expiry, more = excluded.more,
-          fresh_confidence = excluded.fresh_confidence, gone_at = excluded.gone_at, offline_confirmed_at = excluded.offline_confirmed_at,
-          verify_at = excluded.verify_at, lapsed_takeover = excluded.lapsed_takeover, subscription_ends_at = excluded.subscription_ends_at,
-          stale_at = excluded.stale_at, alive_until = excluded.alive_until, silent = excluded.silent, flapping = excluded.flapping
-        """;
+    /// <summary>
+    /// The columns of `devices`, those together that change together. SQLite writes each index whose columns an UPDATE names, whatever their values, and
+    /// `devices` has many: so it names what changed.
+    /// </summary>
+    private static readonly (string Columns, Action<Statement, Row> Bind)[] Parts =
+    [
+        ("username, name, tags, message_interval", (to, row) => to.Add(row.Username).Add(row.Name).Add(row.Tags).Add(row.MessageInterval)),
+        ("node, ip", (to, row) => to.Add(row.Node).Add(row.Ip)),
+        ("last_reason", (to, row) => to.Add(row.LastReason)),
+        ("status, since, connected_at", (to, row) => to.Add(row.Status).Add(row.Since).Add(row.ConnectedAt)),
+        (
+            """
+            confidence, evidence, last_online_at, last_offline_at, last_raw_reason, flapping_until, session_count, subscription_count,
+            peer, port, protocol, protocol_version, keep_alive, clean_start, expiry, more, fresh_confidence, gone_at,
+            offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping
+            """,
+            (to, row) => to
+                .Add(row.Confidence).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt).Add(row.LastRawReason).Add(row.FlappingUntil)
+                .Add(row.SessionCount).Add(row.SubscriptionCount)
+                .Add(row.Peer).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
+                .Add(row.FreshConfidence).Add(row.GoneAt)
+                .Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover).Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil)
+                .Add(row.Silent).Add(row.Flapping)),
+    ];
 
     /// <summary>Touches no index, of which `devices` has many.</summary>
     private const string SavePending = """
@@ -51,37 +55,31 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         WHERE client_no = ?
         """;
 
-    private const string SaveActivity = """
-        INSERT INTO device_activity (client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (client_no) DO UPDATE SET
-          last_seen_at = excluded.last_seen_at, last_message_at = excluded.last_message_at, last_topic = excluded.last_topic,
-          published = excluded.published, delivered = excluded.delivered, dropped = excluded.dropped,
-          sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version, status = excluded.status
-        """;
-
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
     private readonly ClientEvents clientEvents;
     private readonly Deadlines.Deadlines deadlines;
+    private readonly ActivityLog activity;
     private readonly TimeProvider time;
-    private readonly Lazy<Statement> saveDevice;
+    private readonly Lazy<Statement> insert;
+    private readonly Dictionary<int, Lazy<Statement>> updates = [];
+    private readonly PreparedQuery<Row> find;
     private readonly Lazy<Statement> savePending;
-    private readonly Lazy<Statement> saveActivity;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
     private readonly HashSet<Entry> changed = [];
-    private SqliteCommand? find;
-    private Func<DbDataReader, Row>? parse;
 
-    public DeviceRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, TimeProvider time)
+    public DeviceRepository(
+        UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, Deadlines.Deadlines deadlines, ActivityLog activity, TimeProvider time)
     {
-        (this.work, this.clients, this.journal, this.clientEvents, this.deadlines, this.time) = (work, clients, journal, clientEvents, deadlines, time);
-        saveDevice = work.Prepare(SaveDevice);
+        (this.work, this.clients, this.journal, this.clientEvents) = (work, clients, journal, clientEvents);
+        (this.deadlines, this.activity, this.time) = (deadlines, activity, time);
+        var all = string.Join(", ", Parts.Select(part => part.Columns));
+        insert = work.Prepare($"INSERT OR REPLACE INTO devices (client_no, client_id, first_seen_at, {all}) VALUES (?, ?, ?, {Statement.Marks(all)})");
+        find = new(work, Find);
         savePending = work.Prepare(SavePending);
-        saveActivity = work.Prepare(SaveActivity);
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
         work.Enlist(this);
@@ -91,26 +89,13 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        if (Read(clientNo) is not { } row) return ValueTask.FromResult<Device?>(null);
+        if (find.Read(clientNo) is not [var row]) return ValueTask.FromResult<Device?>(null);
 
+        var inTable = row.Version;
+        if (activity.FindWithin(id.Value) is { } newer && newer.Version > inTable) row = row.With(newer);
         var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, DueAt = row.DueAt });
+        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
-    }
-
-    /// <summary>Prepared once: in a fleet larger than what is remembered it runs for every report.</summary>
-    private Row? Read(long clientNo)
-    {
-        if (find is null)
-        {
-            find = work.Connection.CreateCommand(); // goes with the connection
-            find.CommandText = Find;
-            find.Parameters.Add("$clientNo", SqliteType.Integer);
-        }
-        find.Parameters[0].Value = clientNo;
-        using var reader = find.ExecuteReader();
-        parse ??= reader.GetRowParser<Row>();
-        return reader.Read() ? parse(reader) : null;
     }
 
     public ValueTask SaveAsync(Device device, CancellationToken cancellation)
@@ -126,7 +111,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         foreach (var entry in changed)
         {
-            var (device, present) = (entry.Device, Saved.From(entry.Device));
+            var (device, present, asBefore) = (entry.Device, Saved.From(entry.Device), true);
             if (entry.Saved is { } saved && present != saved && present == saved with { Pending = present.Pending })
             {
                 var pending = present.Pending;
@@ -138,30 +123,53 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             }
             else if (entry.Saved != present)
             {
-                var row = Row.From(entry.ClientNo, device);
-                saveDevice.Value
-                    .Add(row.ClientNo).Add(row.ClientId).Add(row.Username).Add(row.Name).Add(row.Tags).Add(row.MessageInterval).Add(row.FirstSeenAt)
-                    .Add(row.Status).Add(row.Confidence).Add(row.Since).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt)
-                    .Add(row.LastReason).Add(row.LastRawReason).Add(row.FlappingUntil).Add(row.SessionCount).Add(row.SubscriptionCount)
-                    .Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Ip).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion)
-                    .Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
-                    .Add(row.FreshConfidence).Add(row.GoneAt).Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover)
-                    .Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil).Add(row.Silent).Add(row.Flapping)
-                    .Run();
-                entry.Saved = present;
+                Save(entry, present);
+                (entry.Saved, asBefore) = (present, false);
             }
             if (entry.Version != device.Version)
             {
-                saveActivity.Value
-                    .Add(entry.ClientNo).Add(device.LastSeenAt.ToMs()).Add(device.LastMessageAt.ToMs()).Add(device.LastTopic)
-                    .Add(device.Traffic.Published).Add(device.Traffic.Delivered).Add(device.Traffic.Dropped)
-                    .Add(device.SignOfLife?.At.ToMs()).Add(device.SignOfLife?.Peer).Add(device.Version).Add((long)device.Connectivity.Status)
-                    .Run();
+                if (asBefore) activity.Append(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: entry.InTable));
+                else activity.Write(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: device.Version));
+                if (!asBefore) entry.InTable = device.Version;
                 entry.Version = device.Version;
             }
             FlushDeadline(entry);
         }
         changed.Clear();
+    }
+
+    private void Save(Entry entry, Saved present)
+    {
+        var row = Row.From(entry.ClientNo, entry.Device);
+        if (entry.Saved is not { } before)
+        {
+            insert.Value.Add(row.ClientNo).Add(row.ClientId).Add(row.FirstSeenAt);
+            foreach (var part in Parts) part.Bind(insert.Value, row);
+            insert.Value.Run();
+            return;
+        }
+        bool[] parts =
+        [
+            (before.Username, before.Profile) != (present.Username, present.Profile),
+            (before.Session?.Node, before.Session?.Details.Ip) != (present.Session?.Node, present.Session?.Details.Ip),
+            before.Connectivity.LastReason != present.Connectivity.LastReason,
+            (before.Connectivity.Status, before.Connectivity.Since, before.Session?.ConnectedAt)
+                != (present.Connectivity.Status, present.Connectivity.Since, present.Session?.ConnectedAt),
+            true,
+        ];
+        var update = Update(parts).Value;
+        for (var i = 0; i < Parts.Length; i++)
+            if (parts[i]) Parts[i].Bind(update, row);
+        update.Add(row.ClientNo).Run();
+    }
+
+    /// <summary>Prepared when it is first used: most combinations never are.</summary>
+    private Lazy<Statement> Update(bool[] parts)
+    {
+        var key = parts.Aggregate(0, (bits, part) => (bits << 1) | (part ? 1 : 0));
+        if (updates.TryGetValue(key, out var known)) return known;
+        var columns = string.Join(", ", Parts.Zip(parts).Where(part => part.Second).Select(part => part.First.Columns));
+        return updates[key] = work.Prepare($"UPDATE devices SET ({columns}) = ({Statement.Marks(columns)}) WHERE client_no = ?");
     }
 
     private void FlushDeadline(Entry entry)
@@ -218,6 +226,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             DELETE FROM device_activity WHERE client_no = @ClientNo;
             DELETE FROM devices WHERE client_no = @ClientNo;
             """, here);
+        activity.Forget(id.Value, clientNo);
         journal.Append([new DeviceForgotten(id.Value, time.GetUtcNow())]);
         return ValueTask.FromResult(true);
     }
@@ -230,8 +239,11 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         /// <summary>As it stands in `devices`.</summary>
         public Saved? Saved { get; set; }
 
-        /// <summary>As it stands in `device_activity`.</summary>
+        /// <summary>As it stands in the activity log, or else in `device_activity`.</summary>
         public long? Version { get; set; }
+
+        /// <summary>As it stood in `device_activity` when more than that was written.</summary>
+        public long InTable { get; set; }
 
         /// <summary>As it stands in `deadlines`.</summary>
         public long? DueAt { get; set; }
@@ -332,6 +344,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 Flapping = pending.IsFlapping,
             };
         }
+
+        public Row With(Activity newer) => this with
+        {
+            LastSeenAt = newer.LastSeenAt,
+            LastMessageAt = newer.LastMessageAt,
+            LastTopic = newer.LastTopic,
+            Published = newer.Published,
+            Delivered = newer.Delivered,
+            Dropped = newer.Dropped,
+            SignAt = newer.SignAt,
+            SignPeer = newer.SignPeer,
+            Version = newer.Version,
+        };
 
         public Device ToDevice(ClientId id) => Device.Restore(
             id, FirstSeenAt.ToTime(), Username,

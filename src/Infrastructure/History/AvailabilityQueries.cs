@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dapper;
 using Microsoft.Extensions.Options;
 using WebhookService.Application.Common;
@@ -11,7 +12,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.History;
 
 /// <summary>Figures over the timelines of one device or of all that pass a filter, which are drawn one after the other and forgotten.</summary>
-internal sealed class AvailabilityQueries(Database database, IOptions<ActivityOptions> activity, TimeProvider time) :
+internal sealed class AvailabilityQueries(Database database, ActivityMover mover, IOptions<ActivityOptions> activity, TimeProvider time) :
     IQueryHandler<GetAvailability, DeviceAvailabilityView?>,
     IQueryHandler<GetFleetAvailability, FleetAvailabilityView>,
     IQueryHandler<GetPresenceHistory, PresenceHistoryView>
@@ -35,13 +36,13 @@ internal sealed class AvailabilityQueries(Database database, IOptions<ActivityOp
         return Task.FromResult<DeviceAvailabilityView?>(new(device.ClientId, span, figures) { Stretches = request.Stretches ? Stretches(timeline, span) : null });
     }
 
-    public Task<FleetAvailabilityView> Handle(GetFleetAvailability request, CancellationToken cancellationToken)
+    public async Task<FleetAvailabilityView> Handle(GetFleetAvailability request, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         var span = request.Span.Until(now);
         var (all, devices) = (new Availability(span.From, span.To), 0L);
         var worst = new PriorityQueue<WorstDevice, WorstDevice>(BestFirst);
-        foreach (var (device, timeline) in Timelines(request.Filter, span, now, cancellationToken))
+        await foreach (var (device, timeline) in TimelinesAsync(request.Filter, span, now, cancellationToken))
         {
             devices++;
             var one = new Availability(span.From, span.To);
@@ -52,30 +53,31 @@ internal sealed class AvailabilityQueries(Database database, IOptions<ActivityOp
             if (worst.Count < request.Worst) worst.Enqueue(figures, figures);
             else worst.EnqueueDequeue(figures, figures);
         }
-        return Task.FromResult(new FleetAvailabilityView(devices, [.. worst.UnorderedItems.Select(item => item.Element).OrderDescending(BestFirst)], span, all));
+        return new(devices, [.. worst.UnorderedItems.Select(item => item.Element).OrderDescending(BestFirst)], span, all);
     }
 
-    public Task<PresenceHistoryView> Handle(GetPresenceHistory request, CancellationToken cancellationToken)
+    public async Task<PresenceHistoryView> Handle(GetPresenceHistory request, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         var span = request.Span.Until(now);
         var buckets = new PresenceBuckets(span.From, span.To, request.Bucket);
-        foreach (var (device, timeline) in Timelines(request.Filter, span, now, cancellationToken)) buckets.Add(device.Ledger.Sessions, timeline);
-        return Task.FromResult(new PresenceHistoryView(
+        await foreach (var (device, timeline) in TimelinesAsync(request.Filter, span, now, cancellationToken)) buckets.Add(device.Ledger.Sessions, timeline);
+        return new(
             span.From, span.To, request.Bucket.TotalSeconds, buckets.Devices,
             [
                 .. buckets.Read().Select(bucket => new PresenceBucketView(
                     bucket.At, Rounded(bucket.Online), Rounded(bucket.Offline), Rounded(bucket.Unknown), bucket.Connects,
                     bucket.Disconnects.Values.Sum(), PresenceBucketView.Spelt(bucket.Disconnects))),
-            ]));
+            ]);
     }
 
     private static double Rounded(double devices) => Math.Round(devices, 1, MidpointRounding.AwayFromZero);
 
-    private IEnumerable<(DeviceHistory Device, IReadOnlyList<Stretch> Timeline)> Timelines(
-        DeviceFilter filter, HistorySpan span, DateTimeOffset now, CancellationToken cancellation)
+    private async IAsyncEnumerable<(DeviceHistory Device, IReadOnlyList<Stretch> Timeline)> TimelinesAsync(
+        DeviceFilter filter, HistorySpan span, DateTimeOffset now, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var pick = new DevicePick(filter, InNoOrder, cursor: null, now, activity.Value.ExpectedInterval);
+        if (pick.ReadsActivity) await mover.CatchUpAsync(cancellation);
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var (tables, where) = pick.Passing(connection);

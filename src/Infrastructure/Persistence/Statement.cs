@@ -19,6 +19,9 @@ internal sealed class Statement : IDisposable
         Check(raw.sqlite3_prepare_v3(this.connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out handle));
     }
 
+    /// <summary>A mark for each of some columns.</summary>
+    public static string Marks(string columns) => string.Join(", ", columns.Split(',').Select(_ => "?"));
+
     public Statement Add(long value)
     {
         Check(raw.sqlite3_bind_int64(handle, ++next, value));

@@ -3,11 +3,12 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Application.Sessions;
+using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Sessions;
 
-internal sealed class SessionQueries(Database database, TimeProvider time) :
+internal sealed class SessionQueries(Database database, ActivityMover activity, TimeProvider time) :
     IQueryHandler<ListSessions, Page<SessionView>>,
     IQueryHandler<ListSubscriptions, Page<SubscriptionView>>
 {
@@ -35,10 +36,11 @@ internal sealed class SessionQueries(Database database, TimeProvider time) :
         ORDER BY filter LIMIT @limit
         """;
 
-    public Task<Page<SessionView>> Handle(ListSessions request, CancellationToken cancellationToken)
+    public async Task<Page<SessionView>> Handle(ListSessions request, CancellationToken cancellationToken)
     {
         var place = Cursor.Read<Place>(request.Page.Cursor);
         if (place is { Source: < 0 or > 1 }) throw Cursor.Foreign();
+        await activity.CatchUpAsync(cancellationToken); // what live sessions carried so far
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
 
@@ -47,7 +49,7 @@ internal sealed class SessionQueries(Database database, TimeProvider time) :
         foreach (var (sql, parameters) in Parts(connection, request.Filter, place, limit + 1)) rows.AddRange(connection.Query<Row>(sql, parameters));
         rows.Sort(Row.NewestFirst);
         var next = rows.Count > limit ? Cursor.Of(rows[limit - 1].Place) : null;
-        return Task.FromResult(new Page<SessionView>([.. rows.Take(limit).Select(row => row.ToView())], next));
+        return new([.. rows.Take(limit).Select(row => row.ToView())], next);
     }
 
     public Task<Page<SubscriptionView>> Handle(ListSubscriptions request, CancellationToken cancellationToken)

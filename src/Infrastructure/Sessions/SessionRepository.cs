@@ -10,7 +10,7 @@ namespace WebhookService.Infrastructure.Sessions;
 /// <summary>A client's recent sessions, farewells and subscriptions as one set; of what was loaded, only rows that changed are written.</summary>
 internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 {
-    private const string FindSessions = "SELECT * FROM sessions WHERE client_no = @ClientNo ORDER BY connected_at DESC LIMIT @Window";
+    private static readonly string FindSessions = $"SELECT * FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {SessionSet.Window}";
 
     private const string FindSession = """
         SELECT * FROM sessions
@@ -23,24 +23,16 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at <= @ConnectedAt ORDER BY connected_at DESC LIMIT 1)
         """;
 
-    private const string FindFarewells = "SELECT * FROM farewells WHERE client_no = @ClientNo ORDER BY at DESC LIMIT @FarewellWindow";
+    private static readonly string FindFarewells = $"SELECT * FROM farewells WHERE client_no = $key ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}";
 
-    private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = @ClientNo";
+    private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = $key";
 
-    private const string Insert = """
-        INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
-          clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until, coarse, listed_at,
-          published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        RETURNING session_no
-        """;
+    private const string Identity = "client_no, node, connected_at, peer";
 
-    private const string Update = """
-        UPDATE sessions SET client_no = ?, node = ?, connected_at = ?, peer = ?, opened = ?, time_is_arrival = ?, username = ?, ip = ?, port = ?,
-          protocol = ?, protocol_version = ?, keep_alive = ?, clean_start = ?, expiry = ?, more = ?, closed_at = ?, closed_reason = ?, closed_raw = ?,
-          closed_expiry = ?, end_at = ?, end_reason = ?, end_raw = ?, ended_by = ?, alive_until = ?, coarse = ?, listed_at = ?, published_start = ?, delivered_start = ?, dropped_start = ?,
-          published_end = ?, delivered_end = ?, dropped_end = ?
-        WHERE session_no = ?
+    private const string Content = """
+        opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
+        clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until, coarse, listed_at,
+        published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end
         """;
 
     private const string InsertFarewell = """
@@ -65,17 +57,23 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly PresenceRules rules;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
+    private readonly Lazy<Statement> identify;
     private readonly Lazy<Statement> insertFarewell;
     private readonly Lazy<Statement> markFarewell;
     private readonly Lazy<Statement> saveSubscription;
-    private readonly GenerationCache<ClientId, Entry> known = new(4_096); // a set may hold 64 sessions
+    private readonly PreparedQuery<Row> findSessions;
+    private readonly PreparedQuery<FarewellRow> findFarewells;
+    private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
+    private readonly GenerationCache<ClientId, Entry> known = new(65_536, entry => entry.Sessions.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
     {
         (this.work, this.clients, this.journal, this.rules) = (work, clients, journal, rules);
-        insert = work.Prepare(Insert);
-        update = work.Prepare(Update);
+        insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
+        update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
+        identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
+        (findSessions, findFarewells, findSubscriptions) = (new(work, FindSessions), new(work, FindFarewells), new(work, FindSubscriptions));
         insertFarewell = work.Prepare(InsertFarewell);
         markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
         saveSubscription = work.Prepare(SaveSubscription);
@@ -142,33 +140,36 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var key = new { ClientNo = clientNo, SessionSet.Window, SessionSet.FarewellWindow };
         var entry = new Entry(clientNo, new SessionSet(client));
-        var sessions = work.Connection.Query<Row>(FindSessions, key).Select(entry.Restored).ToList();
-        var farewells = work.Connection.Query<FarewellRow>(FindFarewells, key).Select(entry.Restored).ToList();
-        var subscriptions = work.Connection.Query<SubscriptionRow>(FindSubscriptions, key).Select(entry.Restored).ToList();
+        var sessions = findSessions.Read(clientNo).ConvertAll(entry.Restored);
+        var farewells = findFarewells.Read(clientNo).ConvertAll(entry.Restored);
+        var subscriptions = findSubscriptions.Read(clientNo).ConvertAll(entry.Restored);
         entry.Set = SessionSet.Restore(client, sessions, farewells, subscriptions, rules);
         return entry;
     }
 
     private void Flush(Entry entry, Session session)
     {
-        var row = Row.From(entry.ClientNo!.Value, session);
-        entry.Sessions.TryGetValue(session, out var saved);
-        if (saved.Row == row) return;
-
-        var statement = Bind((saved.Row is null ? insert : update).Value, row);
-        if (saved.Row is null)
-            entry.Sessions[session] = (statement.Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number."), row);
-        else
+        var state = State.Of(session);
+        if (!entry.Sessions.TryGetValue(session, out var saved))
         {
-            statement.Add(saved.Number).Run();
-            entry.Sessions[session] = (saved.Number, row);
+            var row = Row.From(entry.ClientNo!.Value, session);
+            var number = BindContent(insert.Value.Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer), row).Number()
+                ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
+            entry.Sessions[session] = (number, state);
+            known.Grow(1);
+        }
+        else if (saved.State != state)
+        {
+            var row = Row.From(entry.ClientNo!.Value, session);
+            if ((saved.State.ConnectedAt, saved.State.Peer) != (state.ConnectedAt, state.Peer)) identify.Value.Add(row.ConnectedAt).Add(row.Peer).Add(saved.Number).Run();
+            BindContent(update.Value, row).Add(saved.Number).Run(); // touches no index of those that begin with the client or the start
+            entry.Sessions[session] = (saved.Number, state);
         }
     }
 
-    private static Statement Bind(Statement statement, Row row) => statement
-        .Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer).Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
+    private static Statement BindContent(Statement statement, Row row) => statement
+        .Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
         .Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
         .Add(row.ClosedAt).Add(row.ClosedReason).Add(row.ClosedRaw).Add(row.ClosedExpiry)
         .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy).Add(row.AliveUntil).Add(row.Coarse).Add(row.ListedAt)
@@ -207,14 +208,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         public long? ClientNo { get; set; } = clientNo;
         public SessionSet Set { get; set; } = set;
-        public Dictionary<Session, (long Number, Row? Row)> Sessions { get; } = [];
+        public Dictionary<Session, (long Number, State State)> Sessions { get; } = [];
         public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = [];
         public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
 
         public Session Restored(Row row)
         {
             var session = row.ToSession();
-            Sessions[session] = (row.SessionNo, row with { SessionNo = 0 });
+            Sessions[session] = (row.SessionNo, State.Of(session));
             return session;
         }
 
@@ -240,6 +241,16 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             if (Farewells.Count > 2 * SessionSet.FarewellWindow)
                 foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
         }
+    }
+
+    /// <summary>What of a session may change: compared at every save of its client, of whose sessions mostly one did.</summary>
+    private readonly record struct State(
+        DateTimeOffset ConnectedAt, bool IsCoarse, string? Peer, bool Opened, bool TimeIsArrival, ConnectionDetails Details, DateTimeOffset? ListedAt,
+        SessionEnd? Closed, SessionEnd? End, Traffic TrafficAtStart, Traffic? TrafficAtEnd)
+    {
+        public static State Of(Session session) => new(
+            session.ConnectedAt, session.IsCoarse, session.Peer, session.Opened, session.TimeIsArrival, session.Details, session.ListedAt,
+            session.Closed, session.End, session.TrafficAtStart, session.TrafficAtEnd);
     }
 
     private sealed record Row : ConnectionRow

@@ -55,12 +55,12 @@ public sealed class ReconciliationTests
     public async Task A_list_that_says_what_is_known_writes_nothing()
     {
         await using var store = await OnlineAsync(5);
-        var before = store.Query<long>("SELECT sum(version) FROM device_activity")[0];
+        var before = store.Query<long>("SELECT sum(version) FROM activity")[0];
 
         var sweep = await SweepAsync(store);
 
         Assert.Equal((5L, 0L), (sweep.Findings.Scanned, sweep.Findings.Confirmed));
-        Assert.Equal(before, store.Query<long>("SELECT sum(version) FROM device_activity")[0]);
+        Assert.Equal(before, store.Query<long>("SELECT sum(version) FROM activity")[0]);
     }
 
     [Theory]

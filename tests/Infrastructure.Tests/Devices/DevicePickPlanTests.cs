@@ -123,7 +123,7 @@ public sealed class DevicePickPlanTests : IDisposable
 
     private async Task<string> CursorOf(DeviceFilter filter, DeviceSort sort)
     {
-        var queries = new DeviceQueries(database.Database, Microsoft.Extensions.Options.Options.Create(new ActivityOptions()), database.Time);
+        var queries = new DeviceQueries(database.Database, database.ActivityLog, database.ActivityMover, Microsoft.Extensions.Options.Options.Create(new ActivityOptions()), database.Time);
         var page = await queries.Handle(new ListDevices(filter, sort, new(2, null), false), default);
         return page.Next!;
     }

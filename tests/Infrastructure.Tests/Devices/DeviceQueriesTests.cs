@@ -16,7 +16,7 @@ public sealed class DeviceQueriesTests : IDisposable
 
     public void Dispose() => database.Dispose();
 
-    private DeviceQueries Queries(TimeSpan? expected = null) => new(database.Database, Options.Create(new ActivityOptions { ExpectedInterval = expected }), database.Time);
+    private DeviceQueries Queries(TimeSpan? expected = null) => new(database.Database, database.ActivityLog, database.ActivityMover, Options.Create(new ActivityOptions { ExpectedInterval = expected }), database.Time);
 
     private async Task<Page<DeviceView>> List(DeviceFilter? filter = null, DeviceSort? sort = null, int limit = 1000, string? cursor = null, bool count = false, TimeSpan? expected = null) =>
         await Queries(expected).Handle(new ListDevices(filter ?? new(), sort ?? new(DeviceSortKey.ClientId, false), new(limit, cursor), count), default);

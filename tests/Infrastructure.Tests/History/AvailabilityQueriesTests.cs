@@ -17,7 +17,7 @@ public sealed class AvailabilityQueriesTests : IDisposable
 
     public void Dispose() => database.Dispose();
 
-    private AvailabilityQueries Queries => new(database.Database, Options.Create(new ActivityOptions()), database.Time);
+    private AvailabilityQueries Queries => new(database.Database, database.ActivityMover, Options.Create(new ActivityOptions()), database.Time);
 
     public static TheoryData<int, int, int> Spans() => new() { { 1, 0, 60 }, { 2, 13, 29 }, { 3, 30, 31 }, { 4, 30, 90 }, { 5, -600, 60 }, { 6, -600, -300 } };
 

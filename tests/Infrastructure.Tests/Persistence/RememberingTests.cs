@@ -20,7 +20,7 @@ public sealed class RememberingTests
     private static readonly ClientId Subscriber = new("subscriber");
 
     private static readonly string[] Tables =
-        ["clients", "topics", "devices", "device_activity", "sessions", "farewells", "subscriptions", "deadlines", "messages", "deliveries", "journal"];
+        ["clients", "topics", "devices", "activity", "sessions", "farewells", "subscriptions", "deadlines", "messages", "deliveries", "journal"];
 
     [Fact]
     public async Task All_reports_told_again_after_a_restart_change_nothing()

@@ -16,7 +16,7 @@ public sealed class SessionQueriesTests : IDisposable
     public void Dispose() => database.Dispose();
 
     private async Task<Page<SessionView>> List(SessionFilter? filter = null, int limit = 1000, string? cursor = null) =>
-        await new SessionQueries(database.Database, database.Time).Handle(new ListSessions(filter ?? new(), new(limit, cursor)), default);
+        await new SessionQueries(database.Database, database.ActivityMover, database.Time).Handle(new ListSessions(filter ?? new(), new(limit, cursor)), default);
 
     /// <summary>The starts (or lone ends) of what a filter lets pass, in minutes after the hour.</summary>
     private async Task<string> Minutes(SessionFilter filter) =>
@@ -152,7 +152,7 @@ public sealed class SessionQueriesTests : IDisposable
         database.Subscription(no, "$share/g/t/+", Now);
         database.Subscription(no, "$queue/t", Now);
         database.Subscription(database.Device("b"), "x", Now);
-        var queries = new SessionQueries(database.Database, database.Time);
+        var queries = new SessionQueries(database.Database, database.ActivityMover, database.Time);
 
         var first = await queries.Handle(new ListSubscriptions(new ClientId("a"), new(3, null)), default);
         var second = await queries.Handle(new ListSubscriptions(new ClientId("a"), new(3, first.Next)), default);

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using WebhookService.Application.Common;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Devices;
+
+/// <summary>Moves what the activity log gathers to its table: once a second, and when a list is asked for that sorts, filters or joins by it.</summary>
+internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILogger<ActivityMover> logger) : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
+    private readonly SemaphoreSlim one = new(1);
+
+    /// <summary>
+    /// Before a reader opens its snapshot: what was answered so far is in the table then. While the writer takes nothing, the table stays a moment
+    /// behind, and the reader is answered all the same.
+    /// </summary>
+    public async Task CatchUpAsync(CancellationToken cancellation)
+    {
+        if (log.IsEmpty) return;
+        try
+        {
+            await MoveAsync(cancellation);
+        }
+        catch (OverloadedException)
+        {
+            Behind();
+        }
+    }
+
+    public override void Dispose()
+    {
+        one.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            await Task.Delay(Every, stoppingToken);
+            try
+            {
+                if (!log.IsEmpty) await MoveAsync(stoppingToken);
+            }
+            catch (OverloadedException)
+            {
+                continue; // others wait for the writer too
+            }
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+            {
+                Failed(fault, Pause);
+                await Task.Delay(Pause, stoppingToken);
+            }
+        }
+    }
+
+    private async Task MoveAsync(CancellationToken cancellation)
+    {
+        await one.WaitAsync(cancellation);
+        try
+        {
+            ActivityLog.Moving? moving = log.Begin();
+            while (moving is { } part) moving = await writer.RunAsync(() => Task.FromResult(log.Move(part, new StepTime(StepLength))));
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "A list was read while the writer takes nothing: when devices were last seen may be some seconds behind in it")]
+    private partial void Behind();
+
+    [LoggerMessage(LogLevel.Error, "What devices did last could not be moved to its table; it is safe in the log and tried again in {Pause}")]
+    private partial void Failed(Exception fault, TimeSpan pause);
+}

@@ -1,0 +1,202 @@
+using System.Globalization;
+using System.Text;
+using Dapper;
+using WebhookService.Application.Devices;
+using WebhookService.Application.Messages;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain;
+using WebhookService.Domain.Messages;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Devices;
+using WebhookService.Infrastructure.Tests.Persistence;
+
+namespace WebhookService.Infrastructure.Tests.Devices;
+
+public sealed class ActivityLogTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private ulong messages;
+
+    [Fact]
+    public async Task A_message_shows_at_once_whatever_the_table_says()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon.AddMinutes(2)));
+        await store.SendAsync(Connected("a"));
+        await store.SendAsync(Published("a"));
+        await store.SendAsync(Published("a"));
+        var version = SetBack(store, "a"); // as it stands until it is moved there
+        await store.SendAsync(Connected("b"));
+
+        var device = await store.SendAsync(new GetDevice(new ClientId("a")));
+        var listed = (await store.SendAsync(List(DeviceSortKey.ClientId))).Items[0];
+        var asked = (await store.SendAsync(new GetDeviceStates([new ClientId("a")])))[0];
+
+        Assert.All([device!, listed, asked], view => Assert.Equal(
+            (2L, Noon.AddSeconds(2), Noon.AddSeconds(2), "t/a", ActivityStatus.Active, version),
+            (view.MessagesPublished, view.LastSeenAt, view.LastMessageAt, view.LastTopic, view.Activity, view.Version)));
+    }
+
+    [Fact]
+    public async Task Values_that_rest_on_a_later_change_of_the_device_are_not_mixed_with_an_earlier_one()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon.AddMinutes(2)));
+        await store.SendAsync(Connected("a"));
+        await store.SendAsync(Published("a"));
+        var log = store.Get<ActivityLog>();
+        while (!log.IsEmpty) await store.Get<ActivityMover>().CatchUpAsync(default);
+        var end = new RecordClientDisconnected(new ClientId("a"), "n", Noon, "10.0.0.1:1", Noon.AddSeconds(30), "normal", null, Noon.AddSeconds(30));
+        await store.SendAsync(end);
+        var written = store.Query<long>("SELECT version FROM device_activity")[0];
+        await store.SendAsync(Published("a"));
+
+        var shown = await store.SendAsync(new GetDevice(new ClientId("a")));
+
+        Assert.True(log.Find("a") is not { } newer || newer.RestsOn >= written, "It rests on what was before the device went.");
+        Assert.Equal((ConnectivityStatus.Offline, 2L), (shown!.Status, shown.MessagesPublished));
+    }
+
+    [Fact]
+    public async Task A_list_by_time_last_seen_knows_what_was_answered_before_it()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon.AddHours(1)));
+        var names = Enumerable.Range(0, 200).Select(i => $"device-{i:000}").ToList();
+        foreach (var name in names) await store.SendAsync(Connected(name));
+        for (var round = 0; round < 5; round++)
+        {
+            names = [.. names.Skip(37), .. names.Take(37)];
+            await Task.WhenAll(names.Select(name => store.SendAsync(Published(name))));
+
+            var listed = await store.SendAsync(List(DeviceSortKey.LastSeenAt));
+
+            Assert.Equal(names, listed.Items.Select(device => device.ClientId));
+        }
+    }
+
+    [Fact]
+    public async Task What_was_moved_is_in_the_table_and_no_longer_in_the_log()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon.AddMinutes(2)));
+        await store.SendAsync(Connected("a"));
+        for (var i = 0; i < 300; i++) await store.SendAsync(Published("a"));
+
+        for (var tries = 0; tries < 10_000 && store.Query<long>("SELECT count(*) FROM activity_log")[0] > 0; tries++)
+        {
+            await store.Get<ActivityMover>().CatchUpAsync(default);
+            await Task.Delay(1);
+        }
+
+        Assert.Equal([300L], store.Query<long>("SELECT published FROM device_activity"));
+        Assert.Equal(store.Query<long>("SELECT version FROM activity"), store.Query<long>("SELECT version FROM device_activity"));
+        Assert.Equal([0L], store.Query<long>("SELECT count(*) FROM activity_log"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task Counts_are_exact_through_failures_deletions_and_restarts(int seed)
+    {
+        var random = new Random(seed);
+        var counts = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        var store = await AStore.OpenAsync(new AClock(Noon.AddDays(1)));
+        try
+        {
+            for (var step = 0; step < 60; step++)
+            {
+                var client = $"device-{random.Next(8)}";
+                switch (random.Next(10))
+                {
+                    case 0:
+                        while (await store.SendAsync(new ForgetDevice(new ClientId(client))) is not Forgotten.Completely) { }
+                        counts.Remove(client);
+                        break;
+                    case 1:
+                        store = await store.RestartAsync();
+                        break;
+                    case 2:
+                        await store.SendAsync(List(DeviceSortKey.LastSeenAt));
+                        break;
+                    default:
+                        await BatchAsync(store, random, counts);
+                        break;
+                }
+                if (random.Next(4) == 0) await AssertAsync(store, counts);
+            }
+            store = await store.RestartAsync();
+            await AssertAsync(store, counts);
+        }
+        finally
+        {
+            await store.DisposeAsync();
+        }
+    }
+
+    /// <summary>Some in one turn, so that they share a transaction, with commands that fail and deletions among them.</summary>
+    private async Task BatchAsync(AStore store, Random random, SortedDictionary<string, long> counts)
+    {
+        var sent = new List<Task>();
+        for (var i = random.Next(1, 40); i > 0; i--)
+        {
+            var client = $"device-{random.Next(8)}";
+            switch (random.Next(12))
+            {
+                case 0:
+                    sent.Add(Assert.ThrowsAsync<InvalidOperationException>(() => store.SendAsync(new ConnectAndFail(new ClientId(client)))));
+                    break;
+                case 1:
+                    sent.Add(store.SendAsync(Connected(client) with { ConnectedAt = Noon.AddSeconds(++messages), ReceivedAt = Noon.AddSeconds(messages) }));
+                    counts.TryAdd(client, 0);
+                    break;
+                default:
+                    sent.Add(store.SendAsync(Published(client)));
+                    counts[client] = counts.GetValueOrDefault(client) + 1;
+                    break;
+            }
+        }
+        await Task.WhenAll(sent);
+    }
+
+    private static async Task AssertAsync(AStore store, SortedDictionary<string, long> counts)
+    {
+        Assert.Equal(
+            counts.Select(one => $"{one.Key} {one.Value}"),
+            store.Query<string>("SELECT d.client_id || ' ' || a.published FROM activity a JOIN devices d USING (client_no) ORDER BY d.client_id"));
+        Assert.Equal(
+            counts.Select(one => (one.Key, one.Value)),
+            (await store.SendAsync(List(DeviceSortKey.ClientId))).Items.Select(device => (device.ClientId, device.MessagesPublished)));
+        Assert.Equal(
+            counts.Select(one => (one.Key, one.Value)),
+            (await store.SendAsync(new GetDeviceStates([.. counts.Keys.Select(client => new ClientId(client))]))).Select(device => (device.ClientId, device.MessagesPublished)));
+    }
+
+    private static long SetBack(AStore store, string client)
+    {
+        var version = store.Query<long>("SELECT version FROM activity")[0];
+        using var connection = store.Database.OpenForWriting();
+        connection.Execute(
+            """
+            BEGIN IMMEDIATE;
+            INSERT INTO activity_log (no, rests_on, client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
+            SELECT 1000000, 1, a.* FROM activity a JOIN clients USING (client_no) WHERE client_id = @client;
+            UPDATE device_activity SET last_seen_at = 0, last_message_at = NULL, last_topic = NULL, published = 0, version = 1
+            WHERE client_no = (SELECT client_no FROM clients WHERE client_id = @client);
+            COMMIT;
+            """, new { client });
+        return version;
+    }
+
+    private static ListDevices List(DeviceSortKey key) => new(new DeviceFilter(), new(key, false), new(1_000, null), false);
+
+    private static RecordClientConnected Connected(string client) =>
+        new(new ClientId(client), "n", Noon, "10.0.0.1:1", new ConnectionDetails { Ip = "10.0.0.1", Port = 1 }, Noon);
+
+    private RecordMessagePublished Published(string client) => new(
+        new MessageContent(
+            new MessageId(++messages), new ClientId(client), FromDevice: true, null, $"t/{client}", 1, Retain: false, Noon.AddSeconds(messages),
+            Payload.OfText(Encoding.UTF8.GetBytes(messages.ToString(CultureInfo.InvariantCulture))), null),
+        "10.0.0.1:1", IsEvidence: true, Noon.AddSeconds(messages));
+}
