@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using WebhookService.Api.Operating;
 using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Tests;
@@ -100,7 +101,7 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
             await client.SendAsync(Enumerable.Range(0, 150).Select(number => RawClient.Post(Event($"in-order-{number:000}"))));
             await Eventually.IsAsync(() => Waiting(api) >= together);
 
-            Assert.Equal(together, Waiting(api));
+            Assert.InRange(Waiting(api), together, together + OfTheService);
         }
 
         Assert.All(await client.ReadAsync(150), answer => Assert.Equal(200, answer.Status));
@@ -128,7 +129,7 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
         using (var writer = await HeldWriter.HoldAsync(api))
         {
             await client.SendAsync(Enumerable.Range(0, 100).Select(number => RawClient.Post(Event($"half-closed-{number}"))));
-            await Eventually.IsAsync(() => Waiting(api) == 100);
+            await Eventually.IsAsync(() => Waiting(api) >= 100);
             client.Socket.Shutdown(SocketShutdown.Send);
         }
 
@@ -144,7 +145,7 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
         using (var writer = await HeldWriter.HoldAsync(api))
         {
             await client.SendAsync(Enumerable.Range(0, 80).Select(number => RawClient.Post(Event($"hung-up-{number}"))));
-            await Eventually.IsAsync(() => Waiting(api) == 80);
+            await Eventually.IsAsync(() => Waiting(api) >= 80);
             Assert.Equal(1, connections.Open);
             client.Reset();
         }
@@ -198,7 +199,7 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
         using (var writer = await HeldWriter.HoldAsync(api))
         {
             await client.SendAsync(Enumerable.Range(0, 100).Select(number => RawClient.Post(Event($"stopping-{number}"))));
-            await Eventually.IsAsync(() => Waiting(api) == 100);
+            await Eventually.IsAsync(() => Waiting(api) >= 100);
             var address = api.Address;
             stopping = api.StopAsync();
             await Eventually.IsAsync(() => !IsListening(address));
@@ -216,7 +217,7 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
         using (var writer = await HeldWriter.HoldAsync(api))
         {
             await client.SendAsync(Enumerable.Range(0, 20).Select(number => RawClient.Post(Event($"too-much-{number}"))));
-            await Eventually.IsAsync(async () => Refused(await api.Read.GetStringAsync("/metrics")) >= 15);
+            await Eventually.IsAsync(() => Metric(api, "webhooks_overloads_total") >= 15);
         }
 
         var answers = await client.ReadAsync(20);
@@ -228,8 +229,6 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
             Assert.Equal(429, answer.Status);
             Assert.Contains("Retry-After: 2", answer.Head, StringComparison.Ordinal);
         });
-
-        static int Refused(string metrics) => metrics.Split('\n').FirstOrDefault(line => line.StartsWith("webhooks_overloads_total ", StringComparison.Ordinal)) is { } line ? int.Parse(line.Split(' ')[1]) : 0;
     }
 
     [Fact]
@@ -367,8 +366,12 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
             }).AllowAnonymous();
         });
 
-    /// <summary>Commands that the service's workers may send to the writer while a test holds it.</summary>
+    /// <summary>Commands that the service's workers may send to the writer while a test holds it, which they do seldom.</summary>
     private const int OfTheService = 8;
+
+    /// <summary>Asked without a connection, which some of these tests count.</summary>
+    private static int Metric(ApiHost api, string name) =>
+        api.Services.GetRequiredService<PrometheusExporter>().Scrape().Split('\n').FirstOrDefault(line => line.StartsWith($"{name} ", StringComparison.Ordinal)) is { } line ? int.Parse(line.Split(' ')[1]) : 0;
 
     private static int Waiting(ApiHost api) => api.Services.GetRequiredService<IIngestGauge>().QueueDepth;
 
@@ -410,10 +413,14 @@ public sealed class PipelinedWebhooksTests(ApiHost shared) : IClassFixture<ApiHo
     /// <summary>The writer held, so that what is sent waits in its queue, until this is disposed.</summary>
     private sealed class HeldWriter : IDisposable
     {
+        /// <summary>Commands that each start of the service gives itself: of deadlines, downlinks and notices. They shall not wait among those of a test.</summary>
+        private const int OfTheStart = 3;
+
         private readonly ManualResetEventSlim gate = new();
 
         public static async Task<HeldWriter> HoldAsync(ApiHost api)
         {
+            await Eventually.IsAsync(() => Metric(api, "store_commit_size_sum") >= OfTheStart);
             var (held, running) = (new HeldWriter(), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             _ = api.Services.GetRequiredService<IMediator>().Send(new HoldTheWriter(held.gate, running));
             await running.Task.WaitAsync(Eventually.Patience);
