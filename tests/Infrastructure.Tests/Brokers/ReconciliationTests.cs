@@ -4,6 +4,7 @@ using WebhookService.Application.Devices;
 using WebhookService.Application.Sessions;
 using WebhookService.Domain.Brokers;
 using WebhookService.Domain.Sessions;
+using WebhookService.Tests;
 using static WebhookService.Domain.Sessions.Confidence;
 using static WebhookService.Domain.Sessions.ConnectivityStatus;
 
@@ -470,6 +471,9 @@ public sealed class ReconciliationTests
         watch.Refused();
         await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone, SweepCause.IngestGap, SweepCause.IngestGap);
 
+        // A sweep is written down before the next one is planned, which is an hour after it.
+        var last = (await store.SendAsync(new ListReconciliations(null, new(1, null)))).Items[0].FinishedAt;
+        await Eventually.IsAsync(() => store.Get<BrokerWatch>().Of(broker).NextSweepAt >= last + TimeSpan.FromHours(1));
         clock.Advance(TimeSpan.FromHours(1));
         await SweepsAsync(store, SweepCause.Start, SweepCause.Losses, SweepCause.NodeGone, SweepCause.IngestGap, SweepCause.IngestGap, SweepCause.Schedule);
     }
