@@ -3,6 +3,7 @@ using WebhookService.Bench.Deadlines;
 using WebhookService.Bench.Fleet;
 using WebhookService.Bench.Handlers;
 using WebhookService.Bench.Ingest;
+using WebhookService.Bench.Micro;
 using WebhookService.Bench.Presence;
 using WebhookService.Bench.Retention;
 
@@ -31,8 +32,10 @@ const string Usage = """
         --seconds 10  --connections 64                  of each ingest load
       dotnet run -c Release --project bench -- retention webhooks with and without removing what is too much
         --seconds 8                                     how long each load lasts
+      dotnet run -c Release --project bench -- micro    time and memory of single parts, called directly
+        parser  presence  writer                        which of them; all
 
-    Full-size fleets, deadlines, replays, ingest and retention loads and soaks write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md.
+    Full-size fleets, deadlines, replays, ingest and retention loads, soaks and all micro-benchmarks write their tables to docs/performance.md, 20,000 lives theirs to docs/presence.md.
     What missed its limit is marked MISSED, and the exit code is 1.
     """;
 
@@ -64,6 +67,8 @@ try
             return 0;
         case ["retention", .. var rest]:
             return await RetentionBenchmark.RunAsync(new Arguments(rest, ["seconds"], []), interrupted.Token);
+        case ["micro", .. var rest]:
+            return MicroBenchmark.Run(rest, interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
             return 0;

@@ -49,6 +49,7 @@ public partial class Program
             kestrel.AddServerHeader = false;
             kestrel.UsePipelining();
         });
+        builder.WebHost.UseSockets(WebhooksRoom.StayOnOneThread);
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
         if (args.Contains(DemoMode.Switch)) builder.UseDemo();
@@ -69,14 +70,11 @@ public partial class Program
         var app = builder.Build();
         app.UnhushWhenStarted();
         app.UseErrors();
-        app.UseHeadAsGet();
-        app.UseDashboard();
-        app.UseDocs();
-        app.UseClientIdsInPaths();
+        app.UseWhen(WebhooksRoom.IsElsewhere, readers => readers.UseOtherThreads().UseHeadAsGet().UseDashboard().UseDocs().UseClientIdsInPaths());
         app.UseRouting();
         app.UseSecurity();
         app.MapOperating();
-        app.MapControllers();
+        app.MapControllers().TakeWebhooksStraight();
         return app;
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests;
 
@@ -29,7 +30,7 @@ internal sealed partial class ServiceProcess : IDisposable
         }
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         var started = Process.Start(start)!;
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(Eventually.Patience);
         using var end = limit.Token.Register(started.Kill); // its output ends, and so does the wait
         while (await started.StandardOutput.ReadLineAsync() is { } line)
             if (Listening().Match(line) is { Success: true } listening)
@@ -38,7 +39,7 @@ internal sealed partial class ServiceProcess : IDisposable
                 return new ServiceProcess(started, new Uri(listening.Groups["address"].Value));
             }
         await started.WaitForExitAsync();
-        throw new EndedEarlyException(started.ExitCode, limit.IsCancellationRequested ? ", after 60 seconds" : "");
+        throw new EndedEarlyException(started.ExitCode, limit.IsCancellationRequested ? $", after {Eventually.Patience}" : "");
     }
 
     /// <summary>Ends when the process has ended by itself.</summary>
@@ -52,7 +53,7 @@ internal sealed partial class ServiceProcess : IDisposable
     /// <summary>A client that brings this token. The process disposes it.</summary>
     public HttpClient ClientWith(string token)
     {
-        var client = new HttpClient { BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
+        var client = new HttpClient { BaseAddress = address, Timeout = Eventually.Patience, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
         clients.Add(client);
         return client;
     }
@@ -77,6 +78,6 @@ internal sealed partial class ServiceProcess : IDisposable
         public int ExitCode => exitCode;
     }
 
-    [GeneratedRegex(@"Now listening on: (?<address>http://\S+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"Now listening on: (?<address>http://\S+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 60_000)]
     private static partial Regex Listening();
 }

@@ -11,7 +11,7 @@ internal static class DashboardRoom
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-    public static WebApplication UseDashboard(this WebApplication app)
+    public static IApplicationBuilder UseDashboard(this IApplicationBuilder app)
     {
         app.UseDefaultFiles();
         app.UseStaticFiles(new StaticFileOptions

@@ -31,7 +31,7 @@ internal static class ClientIdInPath
         kestrel.Limits.MaxRequestLineSize = Math.Max(kestrel.Limits.MaxRequestLineSize, MaxRequestLine));
 
     /// <summary>Stands before routing.</summary>
-    public static WebApplication UseClientIdsInPaths(this WebApplication app)
+    public static IApplicationBuilder UseClientIdsInPaths(this IApplicationBuilder app)
     {
         app.Use((context, next) =>
         {

@@ -32,7 +32,7 @@ internal static class ErrorsRoom
 
     public static WebApplication UseErrors(this WebApplication app)
     {
-        app.Use((context, next) =>
+        app.Use(static async (context, next) =>
         {
             // Set last, because the exception handler wipes the headers.
             context.Response.OnStarting(static state =>
@@ -41,10 +41,11 @@ internal static class ErrorsRoom
                 http.Response.Headers[RequestId.Header] = RequestId.Of(http);
                 return Task.CompletedTask;
             }, context);
-            return next(context);
+            await next(context);
+            if (context.Response is { StatusCode: >= 400 and not StatusCodes.Status499ClientClosedRequest, HasStarted: false, ContentLength: null, ContentType: null }) // nobody said why
+                await Problem.ForStatus(context, context.Response.StatusCode).WriteAsync(context);
         });
         app.UseExceptionHandler(static _ => { });
-        app.UseStatusCodePages(static pages => Problem.ForStatus(pages.HttpContext, pages.HttpContext.Response.StatusCode).WriteAsync(pages.HttpContext));
         return app;
     }
 }

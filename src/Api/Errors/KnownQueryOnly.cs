@@ -10,7 +10,7 @@ namespace WebhookService.Api.Errors;
 
 /// <summary>
 /// Names query parameters that an action reads by itself, beside those it binds. A name that ends in <c>*</c> stands for
-/// all that begin so: <c>tag.*</c>, or <c>*</c> where a caller may add what he likes.
+/// all that begin so: <c>tag.*</c>.
 /// </summary>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method, AllowMultiple = true)]
 internal sealed class AlsoTakesQueryAttribute(string name) : Attribute, IFilterMetadata
@@ -29,7 +29,6 @@ internal sealed class KnownQueryOnly : IResourceFilter
         if (query.Count == 0) return;
 
         var known = actions.GetOrAdd(context.ActionDescriptor, Describe, context.HttpContext.RequestServices.GetRequiredService<IModelMetadataProvider>());
-        if (known.Prefixes.Contains("")) return;
 
         foreach (var (key, values) in query)
         {

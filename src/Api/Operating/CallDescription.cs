@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Controllers;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
@@ -41,7 +42,7 @@ internal sealed class CallDescription : IOpenApiDocumentTransformer, IOpenApiOpe
     {
         var call = context.Description;
         var metadata = call.ActionDescriptor.EndpointMetadata;
-        var isWebhook = metadata.OfType<BodyIsOursAttribute>().Any();
+        var isWebhook = call.ActionDescriptor is ControllerActionDescriptor of && of.ControllerTypeInfo == typeof(WebhookController);
         var isPatch = HttpMethods.IsPatch(call.HttpMethod!);
         var takesIfMatch = call.RelativePath == OneDevice && (isPatch || HttpMethods.IsDelete(call.HttpMethod!));
 

@@ -3,7 +3,7 @@ namespace WebhookService.Api.Operating;
 internal static class HeadRequests
 {
     /// <summary>HEAD is answered wherever GET is: as GET to all that comes after this, and Kestrel leaves out the body.</summary>
-    public static WebApplication UseHeadAsGet(this WebApplication app)
+    public static IApplicationBuilder UseHeadAsGet(this IApplicationBuilder app)
     {
         app.Use((context, next) =>
         {

@@ -28,7 +28,7 @@ internal static class OperatingRoom
     }
 
     /// <summary>The page at <c>/docs</c>: all of it comes from this server, and its Authorize button takes the token.</summary>
-    public static WebApplication UseDocs(this WebApplication app)
+    public static IApplicationBuilder UseDocs(this IApplicationBuilder app)
     {
         app.UseSwaggerUI(page =>
         {

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Runtime.CompilerServices;
 
 namespace WebhookService.Api.Pipelining;
 
@@ -11,6 +10,7 @@ namespace WebhookService.Api.Pipelining;
 internal sealed class Incoming(PipeReader pipe)
 {
     private ReadResult current;
+    private ReadUnderWay? underWay;
     private bool isOpen;
     private long examined;
 
@@ -22,7 +22,7 @@ internal sealed class Incoming(PipeReader pipe)
         if (isOpen) return new(current);
 
         var read = pipe.ReadAsync(cancellation);
-        return read.IsCompletedSuccessfully ? new(Open(read.Result)) : OpenAsync(read);
+        return read.IsCompletedSuccessfully ? new(Open(read.Result)) : (underWay ??= new(Open)).Of(read);
     }
 
     public bool TryRead(out ReadResult result)
@@ -70,9 +70,6 @@ internal sealed class Incoming(PipeReader pipe)
         (current, examined, isOpen) = (new(rest, isCanceled: false, current.IsCompleted), Math.Max(0, examined - taken), true);
 
     private long Length(SequencePosition until) => current.Buffer.IsEmpty ? 0 : current.Buffer.Slice(0, until).Length;
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<ReadResult> OpenAsync(ValueTask<ReadResult> read) => Open(await read);
 
     private ReadResult Open(ReadResult result)
     {

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 
@@ -25,6 +24,7 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
 
     private sealed class Watch(Incoming incoming, CancellationToken stopping) : PipeReader
     {
+        private ReadUnderWay? underWay;
         private ReadOnlySequence<byte> shown;
 
         /// <summary>Where the read ends whose beginning is shown, while the head isn't here as a whole.</summary>
@@ -44,7 +44,7 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
         public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
         {
             var read = incoming.ReadAsync(cancellationToken);
-            return read.IsCompletedSuccessfully ? new(Show(read.Result)) : ShowAsync(read);
+            return read.IsCompletedSuccessfully ? new(Show(read.Result)) : (underWay ??= new(Show)).Of(read);
         }
 
         public override bool TryRead(out ReadResult result)
@@ -79,9 +79,6 @@ internal sealed class OneByOne(ConnectionContext outer, string id, Incoming inco
         public override void Complete(Exception? exception = null)
         {
         }
-
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<ReadResult> ShowAsync(ValueTask<ReadResult> read) => Show(await read);
 
         /// <summary>At most the rest of one request.</summary>
         private ReadResult Show(ReadResult read)

@@ -27,7 +27,6 @@ internal static class SecurityRoom
 
         // The core of AddAuthentication and AddJwtBearer, without the data protection keys in the home folder that they bring and nobody uses.
         services.AddAuthenticationCore(options => options.DefaultScheme = TokenOrJwt);
-        services.AddScoped<IAuthenticationService, SharedTokensFirst>();
         services.AddWebEncoders();
         services.AddSingleton<IPostConfigureOptions<JwtBearerOptions>, JwtBearerPostConfigureOptions>();
         new AuthenticationBuilder(services)
@@ -55,9 +54,31 @@ internal static class SecurityRoom
             });
         }
 
+        app.UseSharedTokensFirst();
         app.UseAuthentication();
         app.UseAuthorization();
         return app;
+    }
+
+    /// <summary>
+    /// A shared token with the scopes that an endpoint asks for goes straight there: schemes and policies cost more than the rest of a webhook's way.
+    /// All else goes on to them.
+    /// </summary>
+    private static void UseSharedTokensFirst(this WebApplication app)
+    {
+        var tokens = app.Services.GetRequiredService<TokenStore>();
+        app.Use((context, next) =>
+        {
+            var endpoint = context.GetEndpoint();
+            if (endpoint is not { RequestDelegate: { } action } || endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>() is not { Count: > 0 } asked
+                || PresentedToken.In(context.Request, tokens.Headers) is not { } presented || tokens.Find(presented) is not { Principal: { } caller })
+                return next(context);
+
+            foreach (var one in asked)
+                if (one is not { Policy: { } scope, Roles: null, AuthenticationSchemes: null } || !Scopes.All.Contains(scope) || !caller.Allows(scope)) return next(context);
+            context.User = caller;
+            return action(context);
+        });
     }
 
     private static string SchemeFor(HttpContext context)

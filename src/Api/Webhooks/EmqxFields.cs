@@ -21,9 +21,10 @@ internal enum EmqxField : byte
 
 /// <summary>
 /// One EMQX event as it was sent: where its fields stand, and how EMQX writes values. A value that says nothing (<c>null</c>, <c>""</c>,
-/// the text <c>"undefined"</c>) is missing; ids and topics are taken literally, because clients may really be called so.
+/// the text <c>"undefined"</c>) is missing; ids and topics are taken literally, because clients may really be called so. Each thread keeps one for
+/// its next event: the slots are large, and over with the command that is made of them.
 /// </summary>
-internal sealed class EmqxFields
+internal sealed class EmqxFields : IDisposable
 {
     // Where a field has two names, the first is the one that mistakes are told by.
     private static readonly (string Name, EmqxField Field)[] Spelling =
@@ -77,19 +78,26 @@ internal sealed class EmqxFields
     private const long Year2000 = 946_684_800_000;
     private const long Year2100 = 4_102_444_800_000;
 
-    private readonly JsonSlot[] slots = new JsonSlot[NameOf.Length];
-    private List<(JsonSlot Name, JsonSlot Value)>? others;
+    private const int MostOthersKept = 256;
 
-    private EmqxFields(ReadOnlyMemory<byte> json) => Json = json;
+    [ThreadStatic] private static EmqxFields? spare;
+
+    private readonly JsonSlot[] slots = new JsonSlot[NameOf.Length];
+    private readonly List<(JsonSlot Name, JsonSlot Value)> others = [];
+
+    private EmqxFields()
+    {
+    }
 
     /// <summary>The event's own JSON.</summary>
-    public ReadOnlyMemory<byte> Json { get; }
+    public ReadOnlyMemory<byte> Json { get; private set; }
 
     /// <summary>Reads one JSON object. A name given twice counts as last given.</summary>
     /// <exception cref="JsonException">The bytes are not one JSON object.</exception>
     public static EmqxFields Read(ReadOnlyMemory<byte> json)
     {
-        var fields = new EmqxFields(json);
+        var fields = spare ?? new EmqxFields();
+        (spare, fields.Json) = (null, json);
         Span<char> name = stackalloc char[32];
         var reader = RawJson.Reader(json.Span);
         reader.Read();
@@ -100,10 +108,19 @@ internal sealed class EmqxFields
             reader.Read();
             var value = JsonSlot.At(ref reader);
             if (known is { } field) fields.slots[(int)field] = value;
-            else (fields.others ??= []).Add((at, value));
+            else fields.others.Add((at, value));
         }
         reader.Read(); // what follows the object is an error
         return fields;
+    }
+
+    public void Dispose()
+    {
+        if (others.Capacity > MostOthersKept) return; // a body of nothing but names that nobody knows
+
+        Array.Clear(slots);
+        others.Clear();
+        (Json, spare) = (default, this);
     }
 
     private static EmqxField? Known(ref Utf8JsonReader reader, scoped Span<char> name)
@@ -112,7 +129,7 @@ internal sealed class EmqxFields
         return raw.Length <= name.Length && ByName.TryGetValue(name[..Encoding.UTF8.GetChars(raw, name)], out var field) ? field : null;
     }
 
-    public bool IsEmpty => others is null && Array.TrueForAll(slots, slot => slot.Kind is JsonTokenType.None);
+    public bool IsEmpty => others.Count == 0 && Array.TrueForAll(slots, slot => slot.Kind is JsonTokenType.None);
 
     public bool Has(EmqxField field) => !IsMissing(slots[(int)field]);
 
@@ -298,7 +315,6 @@ internal sealed class EmqxFields
     /// <summary>All fields that are not among <see cref="EmqxField"/> and say something, as a JSON object; null if there are none.</summary>
     public string? Others()
     {
-        if (others is null) return null;
         var json = new StringBuilder();
         foreach (var (name, value) in others)
         {

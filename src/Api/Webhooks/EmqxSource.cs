@@ -33,7 +33,8 @@ internal sealed class EmqxSource : IWebhookSource
     private static Element Translate(Webhook webhook, ReadOnlyMemory<byte> json)
     {
         if (FirstOf(json.Span) is not (byte)'{') return new(json, null, NoObject);
-        var told = new EmqxEvent(webhook, EmqxFields.Read(json));
+        using var fields = EmqxFields.Read(json);
+        var told = new EmqxEvent(webhook, fields);
         try
         {
             return new(json, told.ToCommand(), Event: told.DocumentedName);

@@ -84,6 +84,6 @@ internal sealed partial class IngestOptionsCheck(IEnumerable<IWebhookSource> kin
         return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }
 
-    [GeneratedRegex("^(?=.{1,64}$)[A-Za-z0-9]+([-_][A-Za-z0-9]+)*$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^(?=.{1,64}$)[A-Za-z0-9]+([-_][A-Za-z0-9]+)*$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Name();
 }

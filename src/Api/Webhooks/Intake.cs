@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using MediatR;
 using Microsoft.Net.Http.Headers;
@@ -30,7 +31,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         try
         {
             await TranslateAsync(source, headers, contentType, body, receivedAt, result);
-            await KeepAsync(source, contentType, body, receivedAt, result);
+            if (result.Refused > 0) await KeepAsync(source, contentType, body, receivedAt, result);
         }
         catch (OverloadedException)
         {
@@ -67,7 +68,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             CancellationToken.None);
     }
 
-    private async Task TranslateAsync(
+    private Task TranslateAsync(
         string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
     {
         var found = sources.Get(source);
@@ -78,38 +79,43 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         }
         catch (Exception fault) // whatever it is: no mistake of ours may lose a body
         {
-            Unread(fault);
-            return;
+            NotRead(fault, found.Name);
+            result.Refuse(body, RefusalCodes.Failed, FailedMistake);
+            return Task.CompletedTask;
         }
 
         switch (translation)
         {
-            case Translation.Understood said:
-                using (var elements = said.Elements.GetEnumerator())
-                {
-                    var some = new List<Element>(said.Elements is ICollection<Element> { Count: var count } ? Math.Min(count, Window) : 0); // mostly one
-                    do
-                    {
-                        some.Clear();
-                        if (Read(elements, some) is { } fault) Unread(fault);
-                        await SendAsync(found.Name, some, result);
-                    }
-                    while (some.Count == Window);
-                }
-                break;
+            case Translation.Understood { Elements: IReadOnlyList<Element> { Count: <= Window } few }: // mostly one
+                return SendAsync(found.Name, few, result);
+            case Translation.Understood many:
+                return SendManyAsync(found.Name, many.Elements, body, result);
             case Translation.Malformed whole:
                 if (Encoded(headers) is { } encoded) result.Refuse(body, RefusalCodes.UnsupportedMediaType, encoded);
                 else result.Refuse(body, IsNoJson(contentType) && !LooksLikeJson(body) ? RefusalCodes.UnsupportedMediaType : RefusalCodes.Malformed, whole.Mistake);
-                break;
+                return Task.CompletedTask;
             case Translation.Refused refused:
                 throw new ApiException(new(401, "not-genuine", "Unauthorized") { Detail = refused.Reason });
+            default:
+                throw new UnreachableException();
         }
+    }
 
-        void Unread(Exception fault)
+    private async Task SendManyAsync(string source, IEnumerable<Element> elements, ReadOnlyMemory<byte> body, IntakeResult result)
+    {
+        using var all = elements.GetEnumerator();
+        var some = new List<Element>();
+        do
         {
-            NotRead(fault, found.Name);
-            result.Refuse(body, RefusalCodes.Failed, FailedMistake);
+            some.Clear();
+            if (Read(all, some) is { } fault)
+            {
+                NotRead(fault, source);
+                result.Refuse(body, RefusalCodes.Failed, FailedMistake);
+            }
+            await SendAsync(source, some, result);
         }
+        while (some.Count == Window);
     }
 
     /// <summary>Fills the window. What the translator failed at ends the elements, and is the answer.</summary>
@@ -127,7 +133,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     }
 
     /// <summary>Sends in order; the writer keeps that order. One element that fails stops no other.</summary>
-    private async Task SendAsync(string source, List<Element> elements, IntakeResult result)
+    private async Task SendAsync(string source, IReadOnlyList<Element> elements, IntakeResult result)
     {
         var sent = new Task<Outcome>?[elements.Count];
         for (var i = 0; i < elements.Count; i++)
@@ -165,7 +171,18 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         if (overload is not null) ExceptionDispatchInfo.Throw(overload);
     }
 
-    private async Task<Outcome> SendAsync(ICommand command) => await mediator.Send(command, CancellationToken.None); // async: throws nothing before the others are sent
+    /// <summary>Throws nothing itself, before the others are sent.</summary>
+    private Task<Outcome> SendAsync(ICommand command)
+    {
+        try
+        {
+            return mediator.Send(command, CancellationToken.None);
+        }
+        catch (Exception fault)
+        {
+            return Task.FromException<Outcome>(fault);
+        }
+    }
 
     private async Task KeepAsync(string source, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, IntakeResult result)
     {

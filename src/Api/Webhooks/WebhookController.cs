@@ -2,8 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Filters;
-using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
 using WebhookService.Api.Errors;
@@ -24,8 +22,6 @@ internal sealed class WebhookController(Intake intake, WebhookSources sources, I
     [HttpPost("eventHook")]
     [HttpPost("{source}")]
     [DisableRequestSizeLimit] // Ingest:MaxBodyBytes is the limit: Kestrel's would drop the body
-    [BodyIsOurs]
-    [AlsoTakesQuery("*")] // brokers' URLs carry what their owners put there
     [ProducesResponseType<WebhookAnswer>(StatusCodes.Status200OK, "application/json")]
     public async Task Receive(string? source)
     {
@@ -46,22 +42,6 @@ internal sealed class WebhookController(Intake intake, WebhookSources sources, I
     }
 }
 
-/// <summary>Keeps MVC from reading the body as a form, which is what <c>curl -d</c> calls everything.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class BodyIsOursAttribute : Attribute, IResourceFilter
-{
-    public void OnResourceExecuting(ResourceExecutingContext context)
-    {
-        context.ValueProviderFactories.RemoveType<FormValueProviderFactory>();
-        context.ValueProviderFactories.RemoveType<FormFileValueProviderFactory>();
-        context.ValueProviderFactories.RemoveType<JQueryFormValueProviderFactory>();
-    }
-
-    public void OnResourceExecuted(ResourceExecutedContext context)
-    {
-    }
-}
-
 /// <summary>What became of the events of a webhook.</summary>
 /// <param name="Result">Always <c>ok</c>.</param>
 /// <param name="Accepted">News.</param>
@@ -73,6 +53,10 @@ internal sealed record WebhookAnswer(string Result, int Accepted, int Duplicates
 /// <summary>An intake's result as HTTP tells it.</summary>
 internal static class WebhookAnswers
 {
+    /// <summary>To one event that is news.</summary>
+    private static readonly WebhookAnswer Usual = new("ok", 1, 0, 0, null);
+    private static readonly byte[] UsualJson = Serialize(Usual);
+
     /// <summary>The refusal, where nothing at all could be taken; null else.</summary>
     public static Problem? ProblemOf(IntakeResult result)
     {
@@ -110,14 +94,16 @@ internal static class WebhookAnswers
         Extensions = Naming(quarantineId),
     };
 
-    public static async Task WriteAsync(HttpResponse response, IntakeResult result)
+    public static ValueTask WriteAsync(HttpResponse response, IntakeResult result)
     {
         var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Refused is > 0 and var some ? some : null);
-        var json = JsonSerializer.SerializeToUtf8Bytes(answer, WebhookJson.Default.WebhookAnswer);
+        var json = answer == Usual ? UsualJson : Serialize(answer);
         response.ContentType = "application/json";
         response.ContentLength = json.Length;
-        await response.Body.WriteAsync(json, CancellationToken.None);
+        return response.Body.WriteAsync(json, CancellationToken.None);
     }
+
+    private static byte[] Serialize(WebhookAnswer answer) => JsonSerializer.SerializeToUtf8Bytes(answer, WebhookJson.Default.WebhookAnswer);
 
     private static Dictionary<string, string> Naming(long quarantineId) => new() { ["quarantineId"] = quarantineId.ToString() };
 }

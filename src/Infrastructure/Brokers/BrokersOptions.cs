@@ -156,9 +156,9 @@ internal sealed partial class BrokersOptionsCheck : IValidateOptions<BrokersOpti
 
     private static string Paths(IEnumerable<BrokerOptions> brokers) => string.Join(" and ", brokers.Select(broker => broker.Path));
 
-    [GeneratedRegex("^(?=.{1,64}$)[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^(?=.{1,64}$)[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Name();
 
-    [GeneratedRegex("(/api/v[45])?/*$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("(/api/v[45])?/*$", RegexOptions.ExplicitCapture, 10_000)]
     internal static partial Regex ApiVersion();
 }

@@ -114,13 +114,13 @@ public sealed class BrokerApiTests
 
     private static async Task<JsonObject> FinishedAsync(ApiHost api, string id)
     {
-        for (var i = 0; i < 200; i++)
+        JsonObject sweep = [];
+        await Eventually.IsAsync(async () =>
         {
             var answer = await api.Manage.GetAsync($"/api/v1/broker/reconciliations/{id}");
-            if (answer.StatusCode is HttpStatusCode.OK && await answer.JsonAsync() is var sweep && sweep["finishedAt"] is not null) return sweep;
-            await Task.Delay(50);
-        }
-        throw new TimeoutException($"Reconciliation {id} did not finish.");
+            return answer.StatusCode is HttpStatusCode.OK && (sweep = await answer.JsonAsync())["finishedAt"] is not null;
+        });
+        return sweep;
     }
 
     private static Task TellAsync(ApiHost api, string id, int port) => PostAsync(api, new JsonObject

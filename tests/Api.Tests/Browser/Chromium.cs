@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Browser;
 
@@ -7,6 +8,8 @@ public sealed class Chromium : IAsyncLifetime
 {
     private static readonly string[] Arguments =
         ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+    private static readonly float Patience = (float)Eventually.Patience.TotalMilliseconds;
 
     private IPlaywright? playwright;
     private IBrowser? browser;
@@ -20,8 +23,8 @@ public sealed class Chromium : IAsyncLifetime
             ViewportSize = new() { Width = width, Height = 900 },
             ColorScheme = colors,
         });
-        context.SetDefaultTimeout(15_000);
-        Assertions.SetDefaultExpectTimeout(15_000);
+        context.SetDefaultTimeout(Patience);
+        Assertions.SetDefaultExpectTimeout(Patience);
         return new Visit(await context.NewPageAsync(), api.Address);
     }
 

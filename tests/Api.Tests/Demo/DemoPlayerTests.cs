@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using WebhookService.Api.Demo;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Demo;
 
@@ -12,7 +13,7 @@ public sealed class DemoPlayerTests
         using var player = new DemoPlayer(sink, TimeProvider.System, NullLogger<DemoPlayer>.Instance);
 
         await player.StartAsync(default);
-        await sink.Enough.WaitAsync(TimeSpan.FromSeconds(30));
+        await sink.Enough.WaitAsync(Eventually.Patience);
         await player.StopAsync(default);
 
         Assert.Contains(sink.Bodies, body => body.Contains("historian", StringComparison.Ordinal));

@@ -152,13 +152,13 @@ public sealed class DownlinkApiTests
     {
         await using var emqx = await FakeEmqx.StartAsync(Version(version));
         var settings = emqx.Settings();
-        settings["Brokers:0:Timeout"] = "00:00:01";
+        settings["Brokers:0:Timeout"] = "00:00:05";
         await using var api = await StartAsync(emqx, settings);
 
         emqx.Once("/publish", FakeAnswer.Status(401, "UNAUTHORIZED"));
         var refused = await (await PostAsync(api, """{"topic":"cmd","payload":"1"}""")).ProblemAsync(HttpStatusCode.BadGateway, "broker-credentials-refused");
         Assert.Contains("ApiSecret", (string?)refused["detail"], StringComparison.Ordinal);
-        emqx.Once("/publish", FakeAnswer.Late(TimeSpan.FromSeconds(20)));
+        emqx.Once("/publish", FakeAnswer.Late(TimeSpan.FromMinutes(1)));
         var uncertain = await (await PostAsync(api, """{"topic":"cmd","payload":"2"}""", "key-2")).ProblemAsync(HttpStatusCode.GatewayTimeout, "broker-uncertain");
         emqx.Once("/publish", FakeAnswer.Status(400, """{"message":"packet_too_large","reason_code":151}"""));
         await (await PostAsync(api, """{"topic":"cmd","payload":"3"}""")).ProblemAsync(HttpStatusCode.UnprocessableEntity, "broker-refused");

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
 using WebhookService.Api.Tests.Handlers;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Durability;
 
@@ -110,7 +111,7 @@ public sealed class KillPointTests : IDisposable
         var told = await meanwhile(service);
         await Task.WhenAll(senders);
         var exit = service.ExitAsync();
-        Assert.True(await Task.WhenAny(exit, Task.Delay(TimeSpan.FromSeconds(30))) == exit, $"It did not come to '{point}'.");
+        Assert.True(await Task.WhenAny(exit, Task.Delay(Eventually.Patience)) == exit, $"It did not come to '{point}'.");
         Assert.Equal((point, Killed), (point, await exit));
         return told;
     }

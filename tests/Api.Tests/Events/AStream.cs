@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Events;
 
@@ -66,7 +67,7 @@ internal sealed class EventParser
 /// <summary>One open stream, read with patience that ends.</summary>
 internal sealed class AStream(HttpResponseMessage response, Stream body) : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = Eventually.Patience;
 
     private readonly byte[] buffer = new byte[64 * 1024];
     private readonly Queue<Told> told = new();

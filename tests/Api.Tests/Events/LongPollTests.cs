@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using WebhookService.Api.Events;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Events;
 
@@ -70,7 +71,7 @@ public sealed class LongPollTests
         await using var api = await ApiHost.StartAsync();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/events") { Headers = { { "Prefer", "wait=60" }, { "Accept", form } } };
 
-        using var response = await api.Read.SendAsync(request).WaitAsync(TimeSpan.FromSeconds(20));
+        using var response = await api.Read.SendAsync(request).WaitAsync(Eventually.Patience);
 
         Assert.False(response.Headers.Contains("Preference-Applied"));
     }
@@ -79,7 +80,7 @@ public sealed class LongPollTests
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/events{query}");
         if (prefer is not null) request.Headers.TryAddWithoutValidation("Prefer", prefer);
-        using var response = await api.Read.SendAsync(request).WaitAsync(TimeSpan.FromSeconds(30));
+        using var response = await api.Read.SendAsync(request).WaitAsync(Eventually.Patience);
         return (response.Headers.TryGetValues("Preference-Applied", out var applied) ? applied.Single() : null, await response.JsonAsync());
     }
 }

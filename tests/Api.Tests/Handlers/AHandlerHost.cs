@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using WebhookService.Application.BusinessHandlers;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Handlers;
 
@@ -27,11 +28,7 @@ internal static class AHandlerHost
     public static Task PostOddAsync(this ApiHost api, string client, int n) =>
         api.PostAsync($$"""{"event":"odd","clientid":"{{client}}","n":{{n}},"timestamp":{{1767225600000 + (n * 60_000L)}}}""");
 
-    public static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var end = DateTime.UtcNow.AddSeconds(20); !await condition(); await Task.Delay(10))
-            if (DateTime.UtcNow > end) Assert.Fail("It did not come to that.");
-    }
+    public static Task UntilAsync(Func<Task<bool>> condition) => Eventually.IsAsync(condition);
 
-    public static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+    public static Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(() => Task.FromResult(condition()));
 }

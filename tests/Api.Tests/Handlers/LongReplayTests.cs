@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using WebhookService.Api.Tests.Events;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Handlers;
 
@@ -70,6 +71,6 @@ public sealed class LongReplayTests
             held.TrySetResult();
             return hold.Task;
         };
-        return (held.Task.WaitAsync(TimeSpan.FromSeconds(60)), hold.SetResult);
+        return (held.Task.WaitAsync(Eventually.Patience), hold.SetResult);
     }
 }

@@ -29,6 +29,7 @@ internal sealed class ANoticeHost : IAsyncDisposable
         {
             all[$"Notices:Targets:{target}:Url"] = $"{receiver.Url}/{target}";
             all[$"Notices:Targets:{target}:AllowPrivate"] = "true";
+            all[$"Handlers:notice-target-{target}:Timeout"] = "01:00:00"; // the clock goes on while a post is under way
         }
         foreach (var (key, value) in settings) all[key[0] is '/' ? key[1..] : $"Notices:{key}"] = value;
         var api = await ApiHost.StartAsync(all, builder => builder.Services

@@ -126,8 +126,7 @@ public sealed class NoticesEndToEndTests
         Assert.All(Told(), one => Assert.Equal("site/1/state", (string?)one.Body["data"]!["topic"]));
         Assert.Equal(0, (int)(await host.HandlerAsync("notice-rule-hot"))["deadLetters"]!);
 
-        // A clock that jumps while a post is under way ends its time: it comes again, under the same id.
-        List<(string Target, string Id, JsonNode Body)> Told() => [.. host.Receiver.Got.DistinctBy(one => one.Id)];
+        List<(string Target, string Id, JsonNode Body)> Told() => [.. host.Receiver.Got];
     }
 
     [Fact]
@@ -174,10 +173,12 @@ public sealed class NoticesEndToEndTests
     public async Task Many_dead_letters_of_a_handler_are_one_notice_that_counts_them()
     {
         await using var host = await ANoticeHost.StartAsync([.. Lost, ("/Handlers:scripted:Enabled", "true")]);
-        host.Script.Do = _ => throw new InvalidOperationException("no");
+        var tries = 0;
+        host.Script.Do = _ => Interlocked.Increment(ref tries) > 0 ? throw new InvalidOperationException("no") : Task.CompletedTask;
         for (var n = 0; n < 30; n++) await host.Api.PostOddAsync($"c-{n}", n);
 
-        await host.UntilAsync(async () => (int)(await host.HandlerAsync("scripted"))["deadLetters"]! == 30, step: 0.1);
+        await host.UntilAsync(() => Volatile.Read(ref tries) == 30, step: 0);
+        await host.UntilAsync(async () => (int)(await host.HandlerAsync("scripted"))["deadLetters"]! == 30, step: 0.01); // all of them long before the first is told
         await host.UntilAsync(() => host.Receiver.Got.Count == 2, step: 1);
 
         Assert.Equal(["raised scripted"], host.Receiver.Of("ops"));

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Pipelining;
 
@@ -116,7 +117,7 @@ internal sealed class RawClient : IDisposable
 
     private async Task<bool> FillAsync()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60)); // a test that hangs says where
+        using var patience = new CancellationTokenSource(Eventually.Patience); // a test that hangs says where
         (start, end) = (0, await socket.ReceiveAsync(buffer, patience.Token));
         return end > 0;
     }

@@ -92,6 +92,6 @@ internal sealed partial class TruthFile(IReadOnlyList<TruthFile.Fact> facts)
         }
     }
 
-    [GeneratedRegex("""<<"(?<id>([^"\\]|\\.)*)">>""", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("""<<"(?<id>([^"\\]|\\.)*)">>""", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 60_000)]
     private static partial Regex ErlangBinary();
 }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Security;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Security;
 
@@ -144,12 +145,5 @@ public sealed class SharedTokens
         return client.SendAsync(request);
     }
 
-    internal static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var tries = 0; !await condition(); tries++)
-        {
-            Assert.True(tries < 150, "It did not happen within 15 seconds.");
-            await Task.Delay(100);
-        }
-    }
+    internal static Task UntilAsync(Func<Task<bool>> condition) => Eventually.IsAsync(condition);
 }

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Webhooks;
 
@@ -225,7 +226,7 @@ public sealed class WebhooksOverHttpTests(ApiHost api) : IClassFixture<ApiHost>
         {
             await socket.ConnectAsync(IPAddress.Loopback, api.Address.Port);
             await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST /webhook HTTP/1.1\r\nHost: x\r\ntoken: {ApiHost.IngestToken}\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
-            for (var tries = 0; tries < 500 && !await IsKnownAsync(); tries++) await Task.Delay(20);
+            await Eventually.IsAsync(IsKnownAsync);
         }
 
         Assert.Contains("\"duplicates\":1", await OkAsync(await PostAsync("/webhook", body)), StringComparison.Ordinal);

@@ -6,6 +6,7 @@ using WebhookService.Application.Journal;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Infrastructure.Tests;
+using WebhookService.Tests;
 
 namespace WebhookService.Application.Tests.Consumers;
 
@@ -69,9 +70,12 @@ internal sealed class AWorld
 
     public IEnumerable<long> HandledOf(string client) => Handled.Where(one => one.Client == client).Select(one => one.Seq);
 
+    /// <summary>The clock of the tests runs on while a handler waits for a processor, and its time with it: so there is plenty.</summary>
+    public static ConsumerOptions Options { get; } = new() { FromBeginning = true, Timeout = TimeSpan.FromHours(1) };
+
     public Running Start(ConsumerOptions? options = null, Func<JournalEntry, Handling, CancellationToken, Task>? handle = null, Func<JournalEntry, bool>? wants = null, long? startsAfter = null)
     {
-        var consumer = new Scripted(this, options ?? new ConsumerOptions { FromBeginning = true }, handle ?? ((_, _, _) => Task.CompletedTask), wants ?? (_ => true));
+        var consumer = new Scripted(this, options ?? Options, handle ?? ((_, _, _) => Task.CompletedTask), wants ?? (_ => true));
         return new Running(this, new ConsumerEngine(consumer, new ReaderOf(this), Journal, Mediator, Clock, startsAfter));
     }
 
@@ -201,8 +205,6 @@ internal sealed class AJournal : IJournalBell
 /// <summary>An engine at work.</summary>
 internal sealed class Running : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-
     private readonly AWorld world;
     private readonly CancellationTokenSource stopping = new();
 
@@ -216,16 +218,14 @@ internal sealed class Running : IAsyncDisposable
     public Task Task { get; }
 
     /// <summary>Waits until something is true; the clock moves by a step each time it is not.</summary>
-    public async Task UntilAsync(Func<bool> condition, TimeSpan step = default)
-    {
-        var end = DateTime.UtcNow + Patience;
-        while (!condition())
+    public Task UntilAsync(Func<bool> condition, TimeSpan step = default) => Eventually.IsAsync(
+        () =>
         {
-            if (DateTime.UtcNow > end) Assert.Fail($"It did not come to that. State: {Engine.State}; parked {Engine.Parked}; handled {world.Handled.Count}; engine {Task.Status} {Task.Exception}");
+            if (condition()) return true;
             if (step > TimeSpan.Zero) world.Clock.Advance(step);
-            await System.Threading.Tasks.Task.Delay(1);
-        }
-    }
+            return false;
+        },
+        () => $"State: {Engine.State}; parked {Engine.Parked}; handled {world.Handled.Count}; engine {Task.Status} {Task.Exception}");
 
     /// <summary>All that the journal holds is passed and nothing waits.</summary>
     public Task UntilDoneAsync(TimeSpan step = default) => UntilAsync(() => Engine.State.Position == world.Journal.Head && Engine.Parked == 0, step);

@@ -6,7 +6,6 @@ namespace WebhookService.Application.Tests.Consumers;
 public sealed class ConsumerEngineProperties
 {
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan OneHour = TimeSpan.FromHours(1); // the clock of the tests runs while a handler waits for a processor
 
     [Theory]
     [InlineData(1, 1)]
@@ -20,7 +19,7 @@ public sealed class ConsumerEngineProperties
         var fate = Enumerable.Range(0, 3_000).ToDictionary(i => i + 1L, _ => (Failures: random.Next(10) == 0 ? random.Next(1, 6) : 0, Yields: random.Next(3)));
         var busy = new Dictionary<string, int>();
         var overlaps = 0;
-        await using var running = world.Start(new() { FromBeginning = true, Lanes = lanes, Attempts = 4, FirstDelay = Step, Timeout = OneHour }, async (entry, handling, _) =>
+        await using var running = world.Start(AWorld.Options with { Lanes = lanes, Attempts = 4, FirstDelay = Step }, async (entry, handling, _) =>
         {
             var client = entry.Client?.Value;
             if (client is not null) lock (busy) overlaps += busy[client] = busy.GetValueOrDefault(client) + 1;
@@ -86,7 +85,7 @@ public sealed class ConsumerEngineProperties
         Assert.InRange(deaths, 40, 1_000);
     }
 
-    private static ConsumerOptions Options => new() { FromBeginning = true, Lanes = 3, Attempts = 2, FirstDelay = Step, Timeout = OneHour };
+    private static ConsumerOptions Options => AWorld.Options with { Lanes = 3, Attempts = 2, FirstDelay = Step };
 
     /// <summary>Event 5 fails once and 11 for ever.</summary>
     private static async Task HandleAsync(Fuse fuse, JournalEntry entry, Handling handling)

@@ -1,5 +1,6 @@
 using WebhookService.Application.Common;
 using WebhookService.Application.Consumers;
+using WebhookService.Tests;
 
 namespace WebhookService.Application.Tests.Consumers;
 
@@ -131,7 +132,7 @@ public sealed class ConsumerEngineTests
     public async Task After_the_last_try_an_event_is_a_dead_letter_with_reason_and_stack_and_the_next_one_goes_on()
     {
         world.Journal.Append("a", "a");
-        await using var running = world.Start(new() { FromBeginning = true, Attempts = 3 }, (entry, _, _) => entry.Seq == 1 ? Fail() : Task.CompletedTask);
+        await using var running = world.Start(AWorld.Options with { Attempts = 3 }, (entry, _, _) => entry.Seq == 1 ? Fail() : Task.CompletedTask);
 
         await running.UntilDoneAsync(Second);
 
@@ -163,7 +164,7 @@ public sealed class ConsumerEngineTests
         world.Journal.Append("a", "a", "a");
         var broken = new HashSet<long> { 1, 2 };
         var hold = new TaskCompletionSource();
-        await using var running = world.Start(new() { FromBeginning = true, Attempts = 1, Timeout = TimeSpan.FromHours(1) }, (entry, _, _) =>
+        await using var running = world.Start(AWorld.Options with { Attempts = 1 }, (entry, _, _) =>
             broken.Contains(entry.Seq) ? throw new InvalidOperationException("no") : entry.Seq == 3 ? hold.Task : Task.CompletedTask);
         await running.UntilAsync(() => world.Dead.Count == 2, Second);
         broken.Clear();
@@ -186,7 +187,7 @@ public sealed class ConsumerEngineTests
     public async Task A_dead_letter_that_was_taken_back_survives_a_restart_before_it_is_handled()
     {
         world.Journal.Append("a");
-        await using (var first = world.Start(new() { FromBeginning = true, Attempts = 1 }, (_, _, _) => Fail()))
+        await using (var first = world.Start(AWorld.Options with { Attempts = 1 }, (_, _, _) => Fail()))
         {
             await first.UntilAsync(() => world.Dead.Count == 1, Second);
             await first.Engine.PauseAsync();
@@ -231,7 +232,7 @@ public sealed class ConsumerEngineTests
         await using var running = world.Start(handle: held.HandleAsync);
         await running.UntilAsync(() => held.Began == 1);
 
-        await running.Engine.PauseAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await running.Engine.PauseAsync().WaitAsync(Eventually.Patience);
         held.Release();
 
         await running.UntilAsync(() => running.Engine.State.Handled == 1);
@@ -362,7 +363,7 @@ public sealed class ConsumerEngineTests
     public async Task More_parked_events_than_are_allowed_do_not_keep_a_replay_from_coming_to_them()
     {
         world.Journal.Append([.. Enumerable.Range(0, ConsumerEngine.MostParked + 2_000).Select(i => $"c{i}")]);
-        var options = new ConsumerOptions { FromBeginning = true, Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(1), Timeout = TimeSpan.FromHours(1) };
+        var options = AWorld.Options with { Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(1) };
         var (isDown, began) = (true, 0);
         await using var running = world.Start(options, (_, _, _) => Interlocked.Increment(ref began) > 0 && isDown ? Fail() : Task.CompletedTask);
         await running.UntilAsync(() => running.Engine.Parked >= ConsumerEngine.MostParked);
@@ -383,7 +384,7 @@ public sealed class ConsumerEngineTests
     {
         world.Journal.Append("a");
         var (tries, fourth, fifth) = (0, new TaskCompletionSource(), new TaskCompletionSource());
-        await using var running = world.Start(new() { FromBeginning = true, Attempts = 2, Timeout = TimeSpan.FromHours(1) }, (_, _, _) => Interlocked.Increment(ref tries) switch { <= 3 => Fail(), 4 => fourth.Task, _ => fifth.Task });
+        await using var running = world.Start(AWorld.Options with { Attempts = 2 }, (_, _, _) => Interlocked.Increment(ref tries) switch { <= 3 => Fail(), 4 => fourth.Task, _ => fifth.Task });
         await running.UntilAsync(() => world.Dead.Count == 1, Second); // tries 1 and 2
         await running.Engine.ReplayAsync(1); // 3 fails
         await running.UntilAsync(() => world.Parked.Count == 1, ConsumerEngine.SaveEvery);
@@ -445,7 +446,7 @@ public sealed class ConsumerEngineTests
         world.Journal.Append([.. Enumerable.Range(0, 5_000).Select(i => $"c{i % 50}")]);
         using var never = new ManualResetEventSlim();
         var tries = 0;
-        await using var running = world.Start(new() { FromBeginning = true, Lanes = 2, Timeout = 5 * Second }, (entry, _, _) =>
+        await using var running = world.Start(AWorld.Options with { Lanes = 2 }, (entry, _, _) =>
         {
             if (entry.Client!.Value.Value == "stuck" && Interlocked.Increment(ref tries) == 1) never.Wait(CancellationToken.None); // blocks its thread and ignores its token
             return Task.CompletedTask;
@@ -453,12 +454,13 @@ public sealed class ConsumerEngineTests
         await running.UntilAsync(() => world.Handled.Count >= ConsumerEngine.Window - 256);
 
         world.Clock.Advance(ConsumerEngine.Patience);
-        await running.UntilAsync(() => world.Handled.Count == 5_000);
+        await running.UntilAsync(() => running.Engine.State.Handled == 5_000); // so that only its own time is over next
         Assert.Equal(1, tries);
 
+        world.Clock.Advance(AWorld.Options.Timeout);
         await running.UntilDoneAsync(Second);
         Assert.Equal(2, tries);
-        Assert.Contains("longer than 00:00:05", running.Engine.State.LastError, StringComparison.Ordinal);
+        Assert.Contains("longer than 01:00:00", running.Engine.State.LastError, StringComparison.Ordinal);
         never.Set();
     }
 
@@ -467,7 +469,7 @@ public sealed class ConsumerEngineTests
     {
         var began = 0;
         world.Journal.Append([.. Enumerable.Range(0, 20_000).Select(i => $"c{i}")]);
-        await using var running = world.Start(new() { FromBeginning = true, Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(2) }, (_, _, _) =>
+        await using var running = world.Start(AWorld.Options with { Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(2) }, (_, _, _) =>
         {
             Interlocked.Increment(ref began);
             throw new InvalidOperationException("The target is down.");
@@ -488,13 +490,14 @@ public sealed class ConsumerEngineTests
     {
         world.Journal.Append([.. Enumerable.Range(0, 5_000).Select(i => $"c{i}")]);
         var hold = new TaskCompletionSource();
-        await using var running = world.Start(new() { FromBeginning = true, Timeout = TimeSpan.FromHours(1) }, handle: (_, _, _) => hold.Task);
-        await running.UntilAsync(() => world.Journal.Reads >= 4);
+        await using var running = world.Start(AWorld.Options, handle: (_, _, _) => hold.Task);
+        const int Reads = 1 + (ConsumerEngine.Window / 256); // one more looked for the oldest
+        await running.UntilAsync(() => world.Journal.Reads == Reads);
 
         world.Clock.Advance(60 * Second);
         await running.SettleAsync();
 
-        Assert.Equal((1 + (ConsumerEngine.Window / 256), 0, 0L), (world.Journal.Reads, running.Engine.Parked, running.Engine.State.Position)); // one more looked for the oldest
+        Assert.Equal((Reads, 0, 0L), (world.Journal.Reads, running.Engine.Parked, running.Engine.State.Position));
         hold.SetResult();
         await running.UntilDoneAsync();
     }
@@ -604,8 +607,7 @@ public sealed class ConsumerEngineTests
         await running.UntilAsync(() => began);
 
         var stop = running.StopAsync();
-        await running.SettleAsync();
-        world.Clock.Advance(ConsumerEngine.Farewell);
+        await running.UntilAsync(() => stop.IsCompleted, ConsumerEngine.Farewell / 2); // long before the handler's own time is over
         await stop;
 
         Assert.Equal((0, 0, null), (world.State!.Position, world.Parked.Count, world.State.LastError));
@@ -623,7 +625,7 @@ public sealed class ConsumerEngineTests
         await running.SettleAsync();
         Assert.False(running.Task.IsCompleted);
 
-        await Assert.ThrowsAsync<OverloadedException>(running.StopAsync).WaitAsync(TimeSpan.FromSeconds(5));
+        await Assert.ThrowsAsync<OverloadedException>(running.StopAsync).WaitAsync(Eventually.Patience);
     }
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class ConsumerOrderProperties
                 lock (failures) failures[seq] = random.Next(3) == 0 ? ForEver : 0;
                 fuse.Pass();
             };
-            var options = new ConsumerOptions { FromBeginning = true, Lanes = lanes, Attempts = Attempts, FirstDelay = Step, Timeout = TimeSpan.FromHours(1) };
+            var options = AWorld.Options with { Lanes = lanes, Attempts = Attempts, FirstDelay = Step };
             await using var running = world.Start(options, (entry, handling, _) => HandleAsync(fuse, entry, handling));
             if (known is { IsPaused: true }) await OrderAsync(running, fuse, running.Engine.ResumeAsync);
             for (var i = random.Next(4, 12); i > 0 && !fuse.IsBlown; i--)

@@ -161,6 +161,6 @@ public sealed partial class RecordedStormTests(ITestOutputHelper output)
         throw new DirectoryNotFoundException($"No folder 'recordings' above {AppContext.BaseDirectory}: run the tests inside the repository.");
     }
 
-    [GeneratedRegex("""<<"(?<id>([^"\\]|\\.)*)">>""", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("""<<"(?<id>([^"\\]|\\.)*)">>""", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 60_000)]
     private static partial Regex ErlangBinary();
 }

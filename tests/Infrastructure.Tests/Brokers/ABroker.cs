@@ -12,7 +12,7 @@ internal static class ABroker
 
     public static EmqxBroker Of(FakeEmqx emqx, Action<BrokerOptions>? change = null, TimeProvider? time = null, int? maxPages = null)
     {
-        var options = new BrokerOptions { Url = emqx.Address.AbsoluteUri, ApiKey = FakeEmqx.ApiKey, ApiSecret = FakeEmqx.ApiSecret };
+        var options = new BrokerOptions { Url = emqx.Address.AbsoluteUri, ApiKey = FakeEmqx.ApiKey, ApiSecret = FakeEmqx.ApiSecret, Timeout = TimeSpan.FromMinutes(1) };
         change?.Invoke(options);
         return maxPages is null ? new(options, time ?? TimeProvider.System) : new(options, time ?? TimeProvider.System) { MaxPages = maxPages.Value };
     }

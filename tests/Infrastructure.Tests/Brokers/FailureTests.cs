@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using WebhookService.Application.Brokers;
 using WebhookService.Tests;
 using static WebhookService.Infrastructure.Tests.Brokers.ABroker;
@@ -59,12 +57,9 @@ public sealed class FailureTests
     [Fact]
     public async Task A_broker_that_is_not_there_is_told()
     {
-        using var closed = new TcpListener(IPAddress.Loopback, 0);
-        closed.Start();
-        var address = $"http://{closed.LocalEndpoint}";
-        closed.Stop();
+        using var nobody = new ADeadPort();
         await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
-        using var broker = Of(emqx, options => options.Url = address);
+        using var broker = Of(emqx, options => options.Url = nobody.Url);
 
         var failure = await Assert.ThrowsAsync<BrokerException>(() => broker.FindAsync("a"));
 
@@ -100,7 +95,7 @@ public sealed class FailureTests
     public async Task Who_stops_asking_gets_no_failure()
     {
         await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
-        emqx.Asked = _ => FakeAnswer.Late(TimeSpan.FromSeconds(20));
+        emqx.Asked = _ => FakeAnswer.Late(TimeSpan.FromMinutes(1));
         using var broker = Of(emqx);
         using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
 

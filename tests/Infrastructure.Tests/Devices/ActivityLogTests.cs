@@ -9,6 +9,7 @@ using WebhookService.Domain.Messages;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Devices;
 using WebhookService.Infrastructure.Tests.Persistence;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Devices;
 
@@ -80,11 +81,11 @@ public sealed class ActivityLogTests
         await store.SendAsync(Connected("a"));
         for (var i = 0; i < 300; i++) await store.SendAsync(Published("a"));
 
-        for (var tries = 0; tries < 10_000 && store.Query<long>("SELECT count(*) FROM activity_log")[0] > 0; tries++)
+        await Eventually.IsAsync(async () =>
         {
             await store.Get<ActivityMover>().CatchUpAsync(default);
-            await Task.Delay(1);
-        }
+            return store.Query<long>("SELECT count(*) FROM activity_log")[0] == 0;
+        });
 
         Assert.Equal([300L], store.Query<long>("SELECT published FROM device_activity"));
         Assert.Equal(store.Query<long>("SELECT version FROM activity"), store.Query<long>("SELECT version FROM device_activity"));

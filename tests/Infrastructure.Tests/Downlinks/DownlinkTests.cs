@@ -12,6 +12,7 @@ using WebhookService.Domain.Messages;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Retention;
 using WebhookService.Infrastructure.Tests.Brokers;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Downlinks;
 
@@ -30,11 +31,11 @@ public sealed class DownlinkTests
         await using var store = await AStore.OpenAsync(clock, [broker]);
         broker.Takes = _ => new TaskCompletionSource<PublishAnswer>().Task;
         _ = store.SendAsync(PublishToDevice.Text(Device, "on") with { Topic = "cmd", Key = "k" });
-        await UntilAsync(async () => (await FindAsync(store, 1)) is { Status: DownlinkStatus.Accepted } && broker.Published.Count == 1);
+        await Eventually.IsAsync(async () => (await FindAsync(store, 1)) is { Status: DownlinkStatus.Accepted } && broker.Published.Count == 1);
 
         await using var next = await store.RestartAsync();
 
-        await UntilAsync(async () => (await FindAsync(next, 1))!.Status is DownlinkStatus.Uncertain);
+        await Eventually.IsAsync(async () => (await FindAsync(next, 1))!.Status is DownlinkStatus.Uncertain);
         var repeated = await next.SendAsync(PublishToDevice.Text(Device, "on") with { Topic = "cmd", Key = "k" });
         Assert.Equal((1, DownlinkStatus.Uncertain, true), (repeated.Id, repeated.Status, repeated.IsRepetition));
         Assert.Single(broker.Published);
@@ -58,7 +59,7 @@ public sealed class DownlinkTests
 
         broker.Takes = _ => new TaskCompletionSource<PublishAnswer>().Task;
         _ = store.SendAsync(PublishToDevice.Text(Device, "on") with { Topic = "cmd" });
-        await UntilAsync(() => Task.FromResult(Kept().Contains(6)));
+        await Eventually.IsAsync(() => Task.FromResult(Kept().Contains(6)));
         using (var writing = store.Database.OpenForWriting()) Dapper.SqlMapper.Execute(writing, "UPDATE downlinks SET accepted_at = 0 WHERE downlink_no IN (4, 6)");
         await retention.RoundAsync(default);
 
@@ -116,7 +117,7 @@ public sealed class DownlinkTests
 
         await using var next = await store.RestartAsync(() => clock.Advance(TimeSpan.FromSeconds(10)));
         Assert.Equal(DownlinkStatus.Sent, (await FindAsync(next, published.Id))!.Status);
-        await UntilAsync(async () =>
+        await Eventually.IsAsync(async () =>
         {
             clock.Advance(TimeSpan.FromSeconds(5));
             return (await FindAsync(next, published.Id))!.Status is DownlinkStatus.TimedOut;
@@ -217,9 +218,4 @@ public sealed class DownlinkTests
     private static async Task<IEnumerable<string>> EventsAsync(AStore store) =>
         (await store.SendAsync(new ListDeviceEvents(Device, new PageRequest(100, null)) { Types = EventTypes.Parse("downlink.*") })).Items.Reverse().Select(happened => happened.Type);
 
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var end = DateTime.UtcNow.AddSeconds(20); !await condition(); await Task.Delay(10))
-            if (DateTime.UtcNow > end) Assert.Fail("It did not come to that.");
-    }
 }

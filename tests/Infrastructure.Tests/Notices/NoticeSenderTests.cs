@@ -6,6 +6,7 @@ using WebhookService.Application.Consumers;
 using WebhookService.Application.Notices;
 using WebhookService.Infrastructure.Notices;
 using WebhookService.Infrastructure.Outbound;
+using WebhookService.Tests;
 using static WebhookService.Infrastructure.Tests.Notices.AMessage;
 
 namespace WebhookService.Infrastructure.Tests.Notices;
@@ -153,7 +154,7 @@ public sealed class NoticeSenderTests : IAsyncLifetime
     [Fact]
     public async Task An_answer_without_end_is_read_no_further_than_it_is_shown()
     {
-        using var over = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var over = new CancellationTokenSource(Eventually.Patience);
         answer = async context =>
         {
             var rubbish = new byte[64 * 1024];
@@ -181,10 +182,9 @@ public sealed class NoticeSenderTests : IAsyncLifetime
     [Fact]
     public async Task Nobody_there_is_told_without_the_address()
     {
-        var url = Url;
-        await receiver.StopAsync();
+        using var nobody = new ADeadPort();
 
-        var failure = await Assert.ThrowsAsync<NoticeNotSentException>(() => SendAsync(To(PostFormat.Slack, url + "/services/T0/B0/s3cret")));
+        var failure = await Assert.ThrowsAsync<NoticeNotSentException>(() => SendAsync(To(PostFormat.Slack, nobody.Url + "/services/T0/B0/s3cret")));
 
         Assert.StartsWith("ops could not be posted to: Connection refused", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", failure.ToString(), StringComparison.Ordinal);

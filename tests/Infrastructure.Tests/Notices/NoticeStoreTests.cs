@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using WebhookService.Application.Notices;
 using WebhookService.Domain;
 using WebhookService.Domain.Notices;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Notices;
 
@@ -79,12 +80,10 @@ public sealed class NoticeStoreTests
     private static List<string> Events(AStore store) =>
         [.. store.Query<string>("SELECT e.name FROM journal JOIN event_types e USING (type_no) ORDER BY seq").Where(type => type.StartsWith("notice.", StringComparison.Ordinal))];
 
-    private async Task UntilAsync(Func<bool> condition)
+    private Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(() =>
     {
-        for (var end = DateTime.UtcNow.AddSeconds(20); !condition(); await Task.Delay(10))
-        {
-            if (DateTime.UtcNow > end) Assert.Fail("It did not come to that.");
-            clock.Advance(TimeSpan.FromSeconds(0.5));
-        }
-    }
+        var isSo = condition();
+        if (!isSo) clock.Advance(TimeSpan.FromSeconds(0.5));
+        return Task.FromResult(isSo);
+    });
 }

@@ -4,6 +4,7 @@ using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
 
@@ -59,11 +60,11 @@ public sealed class GroupCommitTests
     public async Task A_full_queue_refuses_with_the_time_to_wait_and_recovers()
     {
         await using var store = await AStore.OpenAsync(
-            ("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:01"), ("Ingest:Queue:RetryAfter", "00:00:07"));
+            ("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:03"), ("Ingest:Queue:RetryAfter", "00:00:07"));
         using var gate = new ManualResetEventSlim();
         var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var blocking = store.SendAsync(new WaitInTheWriter(gate, running));
-        await running.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await running.Task.WaitAsync(Eventually.Patience);
 
         // The one place may be taken by a command of the service's own, so the first is in it or refused as well.
         var sent = Enumerable.Range(0, 5).ToDictionary(i => $"device-{i}", i => store.SendAsync(Connected($"device-{i}")));
@@ -82,7 +83,9 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_locked_database_is_overload_and_not_an_error_of_the_command()
     {
-        await using var store = await AStore.OpenAsync();
+        var folder = Directory.CreateTempSubdirectory("store-").FullName;
+        await using var store = await AStore.OpenInAsync(
+            folder, TimeProvider.System, ("Storage:ConnectionString", $"Data Source={Path.Combine(folder, "webhooks.db")};Default Timeout=1"));
         await store.SendAsync(Connected("before"));
         using var intruder = new SqliteConnection($"Data Source={store.File};Pooling=False");
         intruder.Open();
@@ -150,7 +153,7 @@ internal sealed class WaitInTheWriterHandler : ICommandHandler<WaitInTheWriter>
     public Task<Outcome> Handle(WaitInTheWriter command, CancellationToken cancellationToken)
     {
         command.Running.TrySetResult();
-        command.Gate.Wait(TimeSpan.FromSeconds(30), cancellationToken);
+        command.Gate.Wait(Eventually.Patience, cancellationToken);
         return Task.FromResult(Outcome.Applied);
     }
 }

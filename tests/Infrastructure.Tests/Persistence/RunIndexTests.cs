@@ -9,6 +9,7 @@ using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Persistence.Runs;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
 
@@ -31,7 +32,7 @@ public sealed class RunIndexTests
             await AssertAllAreFoundAsync(store, clients: 7);
         }
 
-        if (entriesOfRun <= 16) await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs WHERE name = 'journal'")[0] > 1);
+        if (entriesOfRun <= 16) await Eventually.IsAsync(() => store.Query<long>("SELECT count(*) FROM runs WHERE name = 'journal'")[0] > 1);
         await AssertAllAreFoundAsync(store, clients: 7);
     }
 
@@ -40,14 +41,14 @@ public sealed class RunIndexTests
     {
         var store = await AStore.OpenAsync(("Storage:EntriesOfRun", "40"));
         for (var round = 0; round < 6; round++) await ConnectAsync(store, clients: 10, round);
-        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
+        await Eventually.IsAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
         store = await store.RestartAsync(() => Execute(store.File, BreakOffTheLast), ("Storage:EntriesOfRun", "40"));
         await using var _ = store;
 
         await AssertAllAreFoundAsync(store, clients: 10);
 
         await ConnectAsync(store, clients: 10, round: 6);
-        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
+        await Eventually.IsAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 2);
         await AssertAllAreFoundAsync(store, clients: 10);
     }
 
@@ -120,7 +121,7 @@ public sealed class RunIndexTests
     {
         await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", "64"));
         for (var round = 0; round < 12; round++) await ConnectAsync(store, clients: 5, round);
-        await UntilAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 1);
+        await Eventually.IsAsync(() => store.Query<long>("SELECT count(*) FROM runs").Single() >= 1);
 
         while (await store.SendAsync(new ForgetDevice(new ClientId("client-2"))) is not Forgotten.Completely) { }
 
@@ -181,12 +182,6 @@ public sealed class RunIndexTests
 
     private static RecordClientConnected Connected(string client, int round) =>
         new(new ClientId(client), "n", Noon.AddMinutes(round), null, new ConnectionDetails(), Noon.AddMinutes(round));
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        for (var tries = 0; tries < 3_000 && !holds(); tries++) await Task.Delay(10);
-        Assert.True(holds());
-    }
 
     private static void Execute(string file, string sql)
     {

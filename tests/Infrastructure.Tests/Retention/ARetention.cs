@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using WebhookService.Application.Devices;
 using WebhookService.Application.Messages;
 using WebhookService.Application.Reports;
 using WebhookService.Application.Sessions;
@@ -28,9 +27,7 @@ internal sealed class ARetention : IAsyncDisposable
     public static async Task<ARetention> OpenAsync(params (string Key, string Value)[] settings)
     {
         var clock = new AClock(Noon);
-        var store = await AStore.OpenAsync(clock, Named(settings));
-        await store.SendAsync(new AdoptRules()); // which makes the writer forget all it remembers: not in the middle of a test
-        return new(store, clock);
+        return new(await AStore.OpenAsync(clock, Named(settings)), clock);
     }
 
     public async Task RestartAsync(Action? meanwhile = null, params (string Key, string Value)[] settings) => Store = await Store.RestartAsync(meanwhile, Named(settings));

@@ -12,7 +12,7 @@ public sealed class SessionRetentionTests
     [Fact]
     public async Task Within_the_age_the_past_stays_what_it_was_and_before_it_is_unknown()
     {
-        await using var kept = await ARetention.OpenAsync(Age, ("Interval", "01:00:00"));
+        await using var kept = await ARetention.OpenAsync(Age);
         await kept.RestartAsync(null, ("Sessions:MaxAge", "00:00:00"));
         for (var day = 0; day < 30; day++)
         {
@@ -60,7 +60,7 @@ public sealed class SessionRetentionTests
     [Fact]
     public async Task An_end_of_an_unknown_session_does_not_make_the_time_of_removed_ones_offline()
     {
-        await using var kept = await ARetention.OpenAsync(("Sessions:MaxCount", "2"), ("Interval", "01:00:00"));
+        await using var kept = await ARetention.OpenAsync(("Sessions:MaxCount", "2"));
         var client = new ClientId("c");
         await kept.SessionAsync("c", TimeSpan.FromMinutes(1));
         kept.Clock.Advance(TimeSpan.FromMinutes(5));

@@ -21,8 +21,8 @@ public class StatsQueriesTests
     [Fact]
     public async Task Counts_follow_what_is_stored()
     {
-        await using var store = await AStore.OpenAsync();
-        var now = DateTimeOffset.UtcNow;
+        var now = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+        await using var store = await AStore.OpenAsync(new AClock(now)); // which stands still: the last minute is always the same
         for (var i = 1; i <= 6; i++)
             await store.SendAsync(new RecordMessagePublished(
                 new MessageContent(new MessageId((UInt128)i), new ClientId($"c{i % 4}"), true, null, "t", 0, false, now.AddSeconds(-i * 20), Payload.OfText("x"u8.ToArray()), null), null, true, now));
@@ -31,7 +31,7 @@ public class StatsQueriesTests
             Dapper.SqlMapper.Execute(writing, """
                 UPDATE devices SET status = 2, confidence = 0 WHERE client_id = 'c0';
                 UPDATE devices SET status = 0, confidence = 1 WHERE client_id = 'c1';
-                UPDATE devices SET status = 1, confidence = 2, flapping_until = unixepoch() * 1000 + 60000 WHERE client_id = 'c2';
+                UPDATE devices SET status = 1, confidence = 2, flapping_until = 4000000000000 WHERE client_id = 'c2';
                 UPDATE devices SET status = 1, confidence = 0, flapping_until = 5 WHERE client_id = 'c3';
                 INSERT INTO subscriptions (client_no, filter, qos, ends_at) VALUES (1, 'a', 0, NULL), (1, 'b', 0, 5), (1, 'c', 0, 4000000000000);
                 """);
