@@ -86,7 +86,9 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     public Moving Begin()
     {
         var upTo = Volatile.Read(ref committed);
-        return new([.. pending.OrderBy(one => one.Value.ClientNo).Select(one => one.Key)], upTo);
+        var some = pending.ToArray(); // at one moment: the writer goes on
+        Array.Sort(some, (one, other) => one.Value.ClientNo.CompareTo(other.Value.ClientNo));
+        return new(Array.ConvertAll(some, one => one.Key), upTo);
     }
 
     /// <summary>Moves a part of it, in a transaction of the writer.</summary>

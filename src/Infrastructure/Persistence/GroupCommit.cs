@@ -113,6 +113,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         }
         catch (Exception refused) when (refused is OperationCanceledException or ChannelClosedException)
         {
+            if (!pending.GiveUp()) return await pending.Task;
             metrics.Overloaded();
             throw new OverloadedException(options.RetryAfter);
         }
@@ -124,7 +125,9 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         var batch = new List<Pending>(options.MaxBatch);
         while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
-            while (batch.Count < options.MaxBatch && queue.Reader.TryRead(out var pending)) batch.Add(pending);
+            while (batch.Count < options.MaxBatch && queue.Reader.TryRead(out var pending))
+                if (pending.Take()) batch.Add(pending);
+            if (batch.Count == 0) continue;
             Write(batch);
             batch.Clear();
         }
@@ -228,6 +231,17 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
 
     private abstract class Pending
     {
+        private bool isDecided;
+
+        /// <summary>
+        /// Either the writer takes it or its sender gives it up: the first one has it. The channel alone does not decide that; of some ten thousand
+        /// writes that were broken off while it was full, one was read all the same.
+        /// </summary>
+        public bool Take() => !Interlocked.Exchange(ref isDecided, true);
+
+        /// <inheritdoc cref="Take"/>
+        public bool GiveUp() => Take();
+
         /// <summary>Why its changes were not written.</summary>
         public Exception? Fault { get; set; }
 
