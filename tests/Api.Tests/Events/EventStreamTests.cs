@@ -4,7 +4,10 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dapper;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 using WebhookService.Api.Tests.Messages;
 using WebhookService.Application.Reports;
 using WebhookService.Domain;
@@ -186,17 +189,13 @@ public sealed class EventStreamTests
     [Fact]
     public async Task A_stop_of_the_service_ends_streams_and_long_polls()
     {
-        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var api = await ApiHost.StartAsync(map: app => app.Use((context, next) =>
-        {
-            if (context.Request.Headers.ContainsKey("Prefer")) arrived.TrySetResult();
-            return next(context);
-        }));
+        var arrived = new Arrivals(request => request.Headers.ContainsKey("Prefer"));
+        await using var api = await ApiHost.StartAsync(configure: builder => builder.Services.AddSingleton<IStartupFilter>(arrived));
         using var outlives = new HttpClient { BaseAddress = api.Address, DefaultRequestHeaders = { Authorization = api.Read.DefaultRequestHeaders.Authorization } };
         using var stream = await AStream.OpenAsync(outlives);
         using var poll = new HttpRequestMessage(HttpMethod.Get, "/api/v1/events") { Headers = { { "Prefer", "wait=60" } } };
         var polling = outlives.SendAsync(poll);
-        await arrived.Task.WaitAsync(Eventually.Patience);
+        await arrived.First.WaitAsync(Eventually.Patience);
         await stream.UntilAsync(parser => parser.LastEventId.Length > 0);
 
         var stopping = api.App.StopAsync();
@@ -290,6 +289,24 @@ public sealed class EventStreamTests
         Assert.True(expected.Count > Cuts, $"only {expected.Count} events");
         Assert.Equal(expected, seen);
     }
+}
+
+/// <summary>Tells when a request comes that is one of these, before the service does anything with it.</summary>
+internal sealed class Arrivals(Func<HttpRequest, bool> which) : IStartupFilter
+{
+    private readonly TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task First => first.Task;
+
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.Use((context, go) =>
+        {
+            if (which(context.Request)) first.TrySetResult();
+            return go(context);
+        });
+        next(app);
+    };
 }
 
 internal static class JournalByHand

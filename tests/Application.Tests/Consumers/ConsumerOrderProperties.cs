@@ -234,7 +234,7 @@ public sealed class ConsumerOrderProperties
                 if (entry.Client?.Value is not { } client) return;
 
                 if (current.TryGetValue(client, out var other)) Fault($"{entry.Seq} began while {other.Seq} was under way");
-                var isLate = late.Remove(entry.Seq);
+                var isLate = !handling.IsReplay && late.Remove(entry.Seq); // the replay's own may be under way when the order comes, and be tried again
                 if (!isLate && last.TryGetValue(client, out var before) && entry.Seq <= before) Fault($"{entry.Seq} came after {before}");
                 foreach (var earlier in journal.Entries.TakeWhile(one => one.Seq < entry.Seq).Where(one => one.Client?.Value == client).Select(one => one.Seq))
                 {
