@@ -9,7 +9,7 @@ using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Brokers;
 
-internal sealed class BrokerQueries(Database database, ActivityMover activity) :
+internal sealed class BrokerQueries(Database database, ActivityLog activity) :
     IQueryHandler<GetKnownConnections, IReadOnlyDictionary<string, KnownConnection>>,
     IQueryHandler<ListOnline, IReadOnlyList<KnownConnection>>,
     IQueryHandler<ListReconciliations, Page<ReconciliationView>>,
@@ -19,23 +19,17 @@ internal sealed class BrokerQueries(Database database, ActivityMover activity) :
     private const string Known =
         "SELECT d.client_id, d.status, d.confidence, nullif(d.node, '') AS node, d.connected_at, a.sign_at FROM devices d JOIN device_activity a ON a.client_no = d.client_no";
 
-    public async Task<IReadOnlyDictionary<string, KnownConnection>> Handle(GetKnownConnections request, CancellationToken cancellationToken)
+    public Task<IReadOnlyDictionary<string, KnownConnection>> Handle(GetKnownConnections request, CancellationToken cancellationToken)
     {
-        await activity.CatchUpAsync(cancellationToken);
-        using var connection = database.OpenForReading();
         var asked = JsonSerializer.Serialize(request.Clients.Select(client => client.Value));
-        return connection.Query<KnownRow>($"{Known} WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked })
-            .ToDictionary(row => row.ClientId, row => row.ToConnection(), StringComparer.Ordinal);
+        return Task.FromResult<IReadOnlyDictionary<string, KnownConnection>>(
+            Read("WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked }).ToDictionary(known => known.ClientId, StringComparer.Ordinal));
     }
 
-    public async Task<IReadOnlyList<KnownConnection>> Handle(ListOnline request, CancellationToken cancellationToken)
-    {
-        await activity.CatchUpAsync(cancellationToken);
-        using var connection = database.OpenForReading();
-        return [.. connection.Query<KnownRow>(
-            $"{Known} WHERE d.status = {(int)ConnectivityStatus.Online} AND d.client_id > @after ORDER BY d.client_id LIMIT @limit",
-            new { after = request.After ?? "", limit = request.Limit }).Select(row => row.ToConnection())];
-    }
+    public Task<IReadOnlyList<KnownConnection>> Handle(ListOnline request, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<KnownConnection>>(
+        Read(
+            $"WHERE d.status = {(int)ConnectivityStatus.Online} AND d.client_id > @after ORDER BY d.client_id LIMIT @limit",
+            new { after = request.After ?? "", limit = request.Limit }));
 
     public Task<Page<ReconciliationView>> Handle(ListReconciliations request, CancellationToken cancellationToken)
     {
@@ -65,6 +59,12 @@ internal sealed class BrokerQueries(Database database, ActivityMover activity) :
         return Task.FromResult<IReadOnlyList<BrokerNode>>([.. connection.Query<BrokerNodeRow>(BrokerNodeRow.Select).Select(row => row.ToNode())]);
     }
 
+    private List<KnownConnection> Read(string where, object parameters) => activity.ReadTogether<List<KnownConnection>>(() =>
+    {
+        using var connection = database.OpenForReading();
+        return [.. connection.Query<KnownRow>($"{Known} {where}", parameters).Select(row => row.ToConnection(activity.Find(row.ClientId)?.SignAt))];
+    });
+
     private sealed record Place(long No);
 
     private sealed class KnownRow
@@ -76,7 +76,8 @@ internal sealed class BrokerQueries(Database database, ActivityMover activity) :
         public long? ConnectedAt { get; init; }
         public long? SignAt { get; init; }
 
-        public KnownConnection ToConnection() =>
-            new(ClientId, (ConnectivityStatus)Status, (Confidence)Confidence, Node, ConnectedAt.ToTime(), SignAt.ToTime());
+        /// <param name="newerSign">What is not in the table yet.</param>
+        public KnownConnection ToConnection(long? newerSign) => new(
+            ClientId, (ConnectivityStatus)Status, (Confidence)Confidence, Node, ConnectedAt.ToTime(), (newerSign > (SignAt ?? long.MinValue) ? newerSign : SignAt).ToTime());
     }
 }

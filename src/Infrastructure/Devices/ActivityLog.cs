@@ -19,32 +19,42 @@ internal sealed class ActivityLog : IUnitOfWorkPart
           last_seen_at = excluded.last_seen_at, last_message_at = excluded.last_message_at, last_topic = excluded.last_topic,
           published = excluded.published, delivered = excluded.delivered, dropped = excluded.dropped,
           sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version, status = excluded.status
-        WHERE excluded.version > device_activity.version
         """;
 
     /// <summary>Rows that are written between two looks at the clock.</summary>
     private const int AtOnce = 64;
+
+    /// <summary>Rows of the log that are removed between two looks at the clock: that is done ten times as fast.</summary>
+    private const int RemovedAtOnce = 1_024;
+
+    private const int Tries = 5;
 
     /// <summary>Makes earlier rows of a client void.</summary>
     private static readonly Activity Gone = new();
 
     private readonly UnitOfWork work;
     private readonly Lazy<Statement> append;
-    private readonly Lazy<Statement> upsert;
+    private readonly Lazy<Statement> write;
+    private readonly Lazy<Statement> move;
+    private readonly Lazy<Statement> lowest;
     private readonly Lazy<Statement> remove;
     private readonly ConcurrentDictionary<string, Activity> pending = new(concurrencyLevel: 1, capacity: 1_024, StringComparer.Ordinal);
     private readonly Dictionary<string, Activity> appended = new(StringComparer.Ordinal);
+    private readonly HashSet<string> gone = new(StringComparer.Ordinal); // in this transaction
     private readonly List<KeyValuePair<string, Activity>> moved = [];
     private long next;      // number of the next row
     private long committed; // rows up to this one are pending, or were
+    private long moves;     // transactions in which something was moved
     private bool incomplete; // rows were appended in this transaction that are not known
 
     public ActivityLog(UnitOfWork work)
     {
         this.work = work;
         append = work.Prepare($"INSERT INTO activity_log (no, rests_on, {Columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-        upsert = work.Prepare(Upsert);
-        remove = work.Prepare($"DELETE FROM activity_log WHERE no IN (SELECT no FROM activity_log WHERE no <= ? ORDER BY no LIMIT {AtOnce}) RETURNING 1");
+        write = work.Prepare(Upsert);
+        move = work.Prepare(Upsert + " WHERE excluded.version > device_activity.version");
+        lowest = work.Prepare("SELECT min(no) FROM activity_log WHERE no <= ?");
+        remove = work.Prepare("DELETE FROM activity_log WHERE no <= ?");
         work.Enlist(this);
     }
 
@@ -57,7 +67,21 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     /// </summary>
     public Activity? Find(string client) => pending.GetValueOrDefault(client) is { Version: > 0 } known ? known : null;
 
-    /// <summary>The same for the writer, in its transaction.</summary>
+    /// <summary>
+    /// Reads the table and then asks <see cref="Find"/>, both of one moment: what is moved to the table in between is in neither, so then it is read
+    /// again. Where that happens time after time, what is shown may be a second old.
+    /// </summary>
+    public T ReadTogether<T>(Func<T> read)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var before = Volatile.Read(ref moves);
+            var result = read();
+            if (Volatile.Read(ref moves) == before || tries == Tries) return result;
+        }
+    }
+
+    /// <summary>As <see cref="Find"/>, for the writer in its transaction.</summary>
     public Activity? FindWithin(string client)
     {
         Recall();
@@ -69,14 +93,14 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     {
         Recall();
         Bind(append.Value.Add(++next).Add(values.RestsOn), values).Run();
-        appended[client] = values;
+        Remember(client, values);
     }
 
     /// <summary>Writes the row of the table at once, for a device whose other rows change too, so that lists by status never tell two tales.</summary>
     public void Write(string client, Activity values)
     {
         if (FindWithin(client) is { } earlier && earlier.Version >= values.Version) Forget(client, values.ClientNo); // of a device that was deleted by hand
-        Bind(upsert.Value, values).Run();
+        Bind(write.Value, values).Run();
     }
 
     /// <summary>The device was deleted in this transaction.</summary>
@@ -95,19 +119,23 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     /// <returns>Where to go on in the next transaction; null after the last.</returns>
     public Moving? Move(Moving moving, StepTime time)
     {
+        Recall();
         var place = moving.Place;
         while (place < moving.Clients.Length)
         {
             var client = moving.Clients[place++];
             if (pending.TryGetValue(client, out var values))
             {
-                if (values.Version > 0) Bind(upsert.Value, values).Run();
+                if (values.Version > 0 && !gone.Contains(client)) Bind(move.Value, values).Run();
                 moved.Add(new(client, values));
             }
             if (place % AtOnce == 0 && time.IsOver) return moving with { Place = place };
         }
-        while (remove.Value.Add(moving.UpTo).Number() is not null)
+        while (lowest.Value.Add(moving.UpTo).Number() is > 0 and var first)
+        {
+            remove.Value.Add(Math.Min(moving.UpTo, first + RemovedAtOnce)).Run();
             if (time.IsOver) return moving with { Place = place };
+        }
         return null;
     }
 
@@ -115,7 +143,7 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     public void Opened()
     {
         pending.Clear();
-        (committed, next) = (0, 0);
+        committed = 0; // but no number is given again: a part that is being moved may still remove rows by it
         incomplete = true;
         Committed();
     }
@@ -125,17 +153,20 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     public void Forget()
     {
         appended.Clear();
+        gone.Clear();
         moved.Clear();
         incomplete = true;
     }
 
     public void Committed()
     {
+        if (moved.Count > 0) Volatile.Write(ref moves, moves + 1);
         foreach (var one in moved) pending.TryRemove(one); // unless there is something newer
         moved.Clear();
         Recall();
         foreach (var (client, values) in appended) pending[client] = values;
         appended.Clear();
+        gone.Clear();
         Volatile.Write(ref committed, next);
     }
 
@@ -143,12 +174,21 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     private void Recall()
     {
         if (!incomplete) return;
-        next = committed;
         var rows = work.Connection.Query<long, string, Activity, (long No, string Client, Activity Values)>(
             $"SELECT l.no, c.client_id, l.* FROM activity_log l JOIN clients c USING (client_no) WHERE l.no > @committed ORDER BY l.no",
             (no, client, values) => (no, client, values), new { committed }, splitOn: "client_id,no");
-        foreach (var (no, client, values) in rows) (next, appended[client]) = (no, values);
+        foreach (var (no, client, values) in rows)
+        {
+            next = Math.Max(next, no);
+            Remember(client, values);
+        }
         incomplete = false;
+    }
+
+    private void Remember(string client, Activity values)
+    {
+        appended[client] = values;
+        if (values.Version == 0) gone.Add(client);
     }
 
     private static Statement Bind(Statement statement, Activity values) => statement

@@ -5,14 +5,17 @@ using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Devices;
 
-/// <summary>Moves what the activity log gathers to its table: once a second, and when a list is asked for that sorts, filters or joins by it.</summary>
+/// <summary>Moves what the activity log gathers to its table: once a second, and when a list is asked for that sorts, filters or adds up by it.</summary>
 internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILogger<ActivityMover> logger) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
-    private readonly SemaphoreSlim one = new(1);
+    private readonly Lock gate = new();
+    private readonly WriterSteps steps = new(writer);
+    private Task running = Task.CompletedTask;
+    private Task? next;
 
     /// <summary>
     /// Before a reader opens its snapshot: what was answered so far is in the table then. While the writer takes nothing, the table stays a moment
@@ -23,18 +26,12 @@ internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILog
         if (log.IsEmpty) return;
         try
         {
-            await MoveAsync(cancellation);
+            await MoveAsync().WaitAsync(Patience, cancellation);
         }
-        catch (OverloadedException)
+        catch (Exception late) when (late is OverloadedException or TimeoutException)
         {
             Behind();
         }
-    }
-
-    public override void Dispose()
-    {
-        one.Dispose();
-        base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -44,7 +41,7 @@ internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILog
             await Task.Delay(Every, stoppingToken);
             try
             {
-                if (!log.IsEmpty) await MoveAsync(stoppingToken);
+                if (!log.IsEmpty) await MoveAsync();
             }
             catch (OverloadedException)
             {
@@ -58,18 +55,18 @@ internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILog
         }
     }
 
-    private async Task MoveAsync(CancellationToken cancellation)
+    /// <summary>All that is committed now. Who asks while something is being moved shares the next round with all others who do.</summary>
+    private Task MoveAsync()
     {
-        await one.WaitAsync(cancellation);
-        try
-        {
-            ActivityLog.Moving? moving = log.Begin();
-            while (moving is { } part) moving = await writer.RunAsync(() => Task.FromResult(log.Move(part, new StepTime(StepLength))));
-        }
-        finally
-        {
-            one.Release();
-        }
+        lock (gate) return next ??= MoveAfterAsync(running);
+    }
+
+    private async Task MoveAfterAsync(Task before)
+    {
+        await Task.WhenAny(before).ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // its failure is for those who asked for it
+        lock (gate) (running, next) = (next!, null);
+        ActivityLog.Moving? moving = log.Begin();
+        while (moving is { } part) moving = await steps.RunAsync(time => log.Move(part, time));
     }
 
     [LoggerMessage(LogLevel.Information, "A list was read while the writer takes nothing: when devices were last seen may be some seconds behind in it")]

@@ -32,11 +32,11 @@ internal sealed class DeviceQueries(Database database, ActivityLog log, Activity
         FROM devices d JOIN device_activity a ON a.client_no = d.client_no
         """;
 
-    public Task<DeviceView?> Handle(GetDevice request, CancellationToken cancellationToken)
+    public Task<DeviceView?> Handle(GetDevice request, CancellationToken cancellationToken) => Task.FromResult(log.ReadTogether(() =>
     {
         using var connection = database.OpenForReading();
-        return Task.FromResult<DeviceView?>(Read(connection, "WHERE d.client_id = @client", new { client = request.Client.Value }).Select(row => row.View).Select(Present).SingleOrDefault());
-    }
+        return Read(connection, "WHERE d.client_id = @client", new { client = request.Client.Value }).Select(row => Present(row.View)).SingleOrDefault();
+    }));
 
     public Task<bool> Handle(IsDeviceKnown request, CancellationToken cancellationToken)
     {
@@ -46,9 +46,12 @@ internal sealed class DeviceQueries(Database database, ActivityLog log, Activity
 
     public Task<IReadOnlyList<DeviceView>> Handle(GetDeviceStates request, CancellationToken cancellationToken)
     {
-        using var connection = database.OpenForReading();
         var asked = JsonSerializer.Serialize(request.Clients.Select(client => client.Value));
-        var known = Read(connection, "WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked }).ToDictionary(row => row.View.ClientId, row => Present(row.View));
+        var known = log.ReadTogether(() =>
+        {
+            using var connection = database.OpenForReading();
+            return Read(connection, "WHERE d.client_id IN (SELECT value FROM json_each(@asked))", new { asked }).ToDictionary(row => row.View.ClientId, row => Present(row.View));
+        });
         return Task.FromResult<IReadOnlyList<DeviceView>>(
             [.. request.Clients.Select(client => known.GetValueOrDefault(client.Value)).OfType<DeviceView>()]);
     }
@@ -56,7 +59,14 @@ internal sealed class DeviceQueries(Database database, ActivityLog log, Activity
     public async Task<Page<DeviceView>> Handle(ListDevices request, CancellationToken cancellationToken)
     {
         var pick = new DevicePick(request.Filter, request.Sort, request.Page.Cursor, time.GetUtcNow(), activity.Value.ExpectedInterval);
-        if (pick.ReadsActivity) await mover.CatchUpAsync(cancellationToken);
+        if (!pick.ReadsActivity) return log.ReadTogether(() => Read(request, pick, Present));
+
+        await mover.CatchUpAsync(cancellationToken);
+        return Read(request, pick, view => view); // as it was picked
+    }
+
+    private Page<DeviceView> Read(ListDevices request, DevicePick pick, Func<DeviceView, DeviceView> shown)
+    {
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
 
@@ -66,8 +76,7 @@ internal sealed class DeviceQueries(Database database, ActivityLog log, Activity
         var rows = Read(connection, "WHERE d.client_no IN (SELECT value FROM json_each(@numbers))", new { numbers = JsonSerializer.Serialize(numbers) })
             .ToDictionary(row => row.Key.ClientNo, row => row.View);
         var next = more ? pick.CursorAfter(numbers[^1], rows[numbers[^1]]) : null;
-        // Where the list was picked by it, what devices did last is shown as it was then.
-        return new Page<DeviceView>([.. numbers.Select(number => pick.ReadsActivity ? rows[number] : Present(rows[number]))], next)
+        return new([.. numbers.Select(number => shown(rows[number]))], next)
         {
             Count = request.Count ? pick.Count(connection) : null,
         };

@@ -90,7 +90,9 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         sequence.Forget();
     }
 
-    public void Committed()
+    public void Committed() { } // nothing of it is remembered
+
+    public void Tell()
     {
         if (!grew) return;
         grew = false;

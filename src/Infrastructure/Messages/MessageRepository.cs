@@ -78,7 +78,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
             entry.Saved = MutableState.Of(entry.Message);
             Keep(entry);
         }
-        if (receiver is { } client && entry.Asked.Add(client) && entry.Stored && clients.Find(client.Value) is { } clientNo
+        if (receiver is { } client && entry.IsAskedFirst(client) && entry.Stored && clients.Find(client.Value) is { } clientNo
             && work.Connection.QuerySingleOrDefault<DeliveryRow>(FindDelivery, new { MessageNo = entry.Number, ClientNo = clientNo }) is { } row)
         {
             var delivery = row.ToDelivery(client);
@@ -93,7 +93,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         if (!known.TryGet(message.Id, out var entry))
         {
             Keep(entry = new Entry(sequence.Next(), message));
-            foreach (var delivery in message.Deliveries) entry.Asked.Add(delivery.Receiver);
+            foreach (var delivery in message.Deliveries) entry.IsAskedFirst(delivery.Receiver);
         }
         journal.Append(message.TakeEvents(), entry.Number);
         changed.Add(entry);
@@ -108,6 +108,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         foreach (var entry in changed)
         {
             Flush(entry);
+            if (entry.Message.Deliveries.Count == 0) continue;
             foreach (var delivery in entry.Message.Deliveries)
             {
                 if (entry.Deliveries.GetValueOrDefault(delivery.Receiver) == delivery) continue;
@@ -172,12 +173,17 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     {
         public long Number { get; } = number;
         public Message Message { get; } = message;
+        private HashSet<ClientId>? asked; // of most messages nobody's
+        private Dictionary<ClientId, Delivery>? deliveries;
+
         public bool Stored { get; set; }
         public MutableState Saved { get; set; }
 
-        /// <summary>Receivers whose deliveries were looked up.</summary>
-        public HashSet<ClientId> Asked { get; } = [];
-        public Dictionary<ClientId, Delivery> Deliveries { get; } = [];
+        /// <summary>As they stand in the database.</summary>
+        public Dictionary<ClientId, Delivery> Deliveries => deliveries ??= [];
+
+        /// <summary>Whether a receiver's delivery was not looked up before.</summary>
+        public bool IsAskedFirst(ClientId receiver) => (asked ??= []).Add(receiver);
     }
 
     /// <summary>What of a message may change after its first report.</summary>

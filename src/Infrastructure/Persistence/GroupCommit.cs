@@ -38,7 +38,7 @@ public sealed class QueueOptions
 internal sealed class GroupCommit<TCommand, TResult>(Writer writer) : IPipelineBehavior<TCommand, TResult>
     where TCommand : ICommand<TResult>
 {
-    public Task<TResult> Handle(TCommand request, CancellationToken cancellationToken, RequestHandlerDelegate<TResult> next) => writer.RunAsync(next);
+    public Task<TResult> Handle(TCommand request, CancellationToken cancellationToken, RequestHandlerDelegate<TResult> next) => writer.RunAsync(next, goesOnAtOnce: true);
 }
 
 /// <summary>
@@ -75,10 +75,12 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     public int QueueCapacity => options.Capacity;
 
     /// <summary>Runs a handler in the next transaction and answers when that is on disk.</summary>
+    /// <param name="handler">Runs on the writer's thread.</param>
+    /// <param name="goesOnAtOnce">What awaits it goes on on the thread that tells all of a commit, and may not block: others wait behind it.</param>
     /// <exception cref="OverloadedException">The queue stayed full, the database can't be written, or the service is stopping.</exception>
-    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> handler)
+    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> handler, bool goesOnAtOnce = false)
     {
-        var pending = new Pending<TResult>(handler);
+        var pending = new Pending<TResult>(handler, goesOnAtOnce ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
         return queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending);
     }
 
@@ -252,9 +254,9 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         public abstract void Answer();
     }
 
-    private sealed class Pending<TResult>(RequestHandlerDelegate<TResult> handler) : Pending
+    private sealed class Pending<TResult>(RequestHandlerDelegate<TResult> handler, TaskCreationOptions options) : Pending
     {
-        private readonly TaskCompletionSource<TResult> answer = new();
+        private readonly TaskCompletionSource<TResult> answer = new(options);
         private TResult result = default!;
 
         public Task<TResult> Task => answer.Task;

@@ -14,6 +14,9 @@ internal interface IUnitOfWorkPart
     /// <summary>The transaction is on disk; memory may be trimmed.</summary>
     void Committed();
 
+    /// <summary>All parts know that the transaction is on disk: now others may hear of it.</summary>
+    void Tell() { }
+
     /// <summary>The database was opened, or changed by somebody else: what is remembered of committed rows is read anew.</summary>
     void Opened() { }
 }
@@ -94,6 +97,7 @@ internal sealed class UnitOfWork : IDisposable
         Flush();
         commit.Value.Run();
         foreach (var part in parts) part.Committed();
+        foreach (var part in parts) part.Tell();
     }
 
     public void Rollback()

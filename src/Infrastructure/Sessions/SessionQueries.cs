@@ -40,7 +40,7 @@ internal sealed class SessionQueries(Database database, ActivityMover activity, 
     {
         var place = Cursor.Read<Place>(request.Page.Cursor);
         if (place is { Source: < 0 or > 1 }) throw Cursor.Foreign();
-        await activity.CatchUpAsync(cancellationToken); // what live sessions carried so far
+        if (request.Filter.Open is not false) await activity.CatchUpAsync(cancellationToken); // what live sessions carried so far
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
 

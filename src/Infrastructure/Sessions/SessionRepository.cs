@@ -64,7 +64,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly PreparedQuery<Row> findSessions;
     private readonly PreparedQuery<FarewellRow> findFarewells;
     private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
-    private readonly GenerationCache<ClientId, Entry> known = new(65_536, entry => entry.Sessions.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
+    private readonly GenerationCache<ClientId, Entry> known = new(65_536, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
@@ -189,6 +189,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             .Add(Words.Of(farewell.Reason)).Add(farewell.RawReason).Add(farewell.ExpirySeconds).Add(farewell.AliveUntil.ToMs()).Add(farewell.Matched)
             .Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
         entry.Farewells[farewell] = (number, farewell.Matched);
+        known.Grow(1);
     }
 
     private void Flush(Entry entry, Subscription subscription)
@@ -200,7 +201,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             .Add(entry.ClientNo).Add(row.Filter).Add(row.Qos).Add(row.NoLocal).Add(row.RetainAsPublished).Add(row.RetainHandling)
             .Add(row.SubscribedAt).Add(row.UnsubscribedAt).Add(row.MadeInNode).Add(row.MadeInAt).Add(row.EndsAt).Add(row.EndedBy).Add(row.EndTold)
             .Run();
-        entry.Subscriptions[subscription.Filter] = row;
+        if (entry.Subscriptions.TryAdd(subscription.Filter, row)) known.Grow(1);
+        else entry.Subscriptions[subscription.Filter] = row;
     }
 
     /// <summary>A set and what of it is in the database.</summary>

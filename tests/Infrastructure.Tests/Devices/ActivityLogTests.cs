@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dapper;
+using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Messages;
 using WebhookService.Application.Sessions;
@@ -90,6 +91,32 @@ public sealed class ActivityLogTests
         Assert.Equal([300L], store.Query<long>("SELECT published FROM device_activity"));
         Assert.Equal(store.Query<long>("SELECT version FROM activity"), store.Query<long>("SELECT version FROM device_activity"));
         Assert.Equal([0L], store.Query<long>("SELECT count(*) FROM activity_log"));
+    }
+
+    [Fact]
+    public async Task What_is_moved_in_the_transaction_that_deletes_the_device_does_not_come_back()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Noon.AddMinutes(2)));
+        await store.SendAsync(Connected("a"));
+        for (var i = 0; i < 3; i++) await store.SendAsync(Published("a"));
+        SetBack(store, "a"); // so that it is to be moved
+        await store.SendAsync(Connected("b"));
+        Assert.Equal(Forgotten.InPart, await store.SendAsync(new ForgetDevice(new ClientId("a")))); // messages and events first
+        using var gate = new ManualResetEventSlim();
+        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var blocking = store.SendAsync(new WaitInTheWriter(gate, running));
+        await running.Task;
+        var deleting = store.SendAsync(new ForgetDevice(new ClientId("a")));
+        var moving = store.Get<ActivityMover>().CatchUpAsync(default);
+        await Eventually.IsAsync(() => store.Get<IIngestGauge>().QueueDepth > 1);
+
+        gate.Set();
+        await Task.WhenAll(blocking, moving);
+        Assert.Equal(Forgotten.Completely, await deleting);
+
+        Assert.Equal(["b"], store.Query<string>("SELECT client_id FROM device_activity JOIN clients USING (client_no)"));
+        await store.SendAsync(Published("a"));
+        Assert.Equal(["a 1", "b 0"], (await store.SendAsync(List(DeviceSortKey.LastSeenAt))).Items.Select(device => $"{device.ClientId} {device.MessagesPublished}").Order());
     }
 
     [Theory]

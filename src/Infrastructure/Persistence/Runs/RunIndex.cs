@@ -94,14 +94,19 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <summary>Sorts what is to be written, beside the writer.</summary>
     public void Prepare()
     {
-        if (memory.Full is { } entries && building is null) building = new(entries.Sorted());
+        if (memory.Full is { } entries && building is null) building = new(entries);
     }
 
     /// <summary>Writes a part of the run, in a transaction of the writer: sorted, so that every page is written once.</summary>
     public void Write(StepTime time)
     {
-        if (building is not { } run) return;
         (written, finished) = (0, false);
+        if (building is not { } run) return;
+        if (!ReferenceEquals(run.Source, memory.Full))
+        {
+            building = null; // the database was opened anew while it was sorted
+            return;
+        }
         do
         {
             var left = run.Entries.AsSpan(run.Next + written);
@@ -200,13 +205,21 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <summary>Entries that are in no complete run: those that come in, and those that are being written.</summary>
     private sealed record Memory(RecentEntries Active, RecentEntries? Full);
 
-    private sealed class Building(IndexEntry[] entries)
+    private sealed class Building
     {
-        public IndexEntry[] Entries { get; } = entries;
-        public long No { get; } = entries.Min(entry => entry.No);
-        public long Last { get; } = entries.Max(entry => entry.No);
-        public long NewestAt { get; } = entries.Max(entry => entry.At);
-        public long OldestAt { get; } = entries.Min(entry => entry.At);
+        public Building(RecentEntries source)
+        {
+            (Source, Entries) = (source, source.Sorted());
+            (No, Last) = (Entries.Min(entry => entry.No), Entries.Max(entry => entry.No));
+            (OldestAt, NewestAt) = (Entries.Min(entry => entry.At), Entries.Max(entry => entry.At));
+        }
+
+        public RecentEntries Source { get; }
+        public IndexEntry[] Entries { get; }
+        public long No { get; }
+        public long Last { get; }
+        public long NewestAt { get; }
+        public long OldestAt { get; }
         public int Next { get; set; }
     }
 }

@@ -4,11 +4,9 @@ using WebhookService.Application.Common;
 
 namespace WebhookService.Infrastructure.Persistence.Runs;
 
-/// <summary>Writes the entries that an index has gathered, and removes those whose rows are gone, in steps of a millisecond among the writer's other commands.</summary>
+/// <summary>Writes the entries that an index has gathered, and removes those whose rows are gone, in steps among the writer's other commands.</summary>
 internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer writer, ILogger<RunWorker> logger) : BackgroundService
 {
-    private static readonly TimeSpan StepLength = TimeSpan.FromMilliseconds(1);
-
     /// <summary>Between two steps: a run of a hundred thousand entries is written within a second or two, while the next one gathers.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(4);
 
@@ -22,13 +20,14 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
 
     private async Task WriteAsync(RunIndex index, CancellationToken cancellation)
     {
+        var steps = new WriterSteps(writer);
         while (true)
         {
             await index.WhenManyAsync(cancellation);
             while (index.IsWaiting)
             {
                 index.Prepare();
-                await StepAsync(index, index.Write, cancellation);
+                await StepAsync(index, steps, index.Write, cancellation);
                 await Task.Delay(Rest, cancellation);
             }
         }
@@ -36,23 +35,24 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
 
     private async Task RemoveAsync(RunIndex index, CancellationToken cancellation)
     {
+        var steps = new WriterSteps(writer);
         var more = false;
         while (true)
         {
             await Task.Delay(more ? Rest : LookEvery, cancellation);
-            await StepAsync(index, time => more = index.RemoveOutdated(time), cancellation);
+            await StepAsync(index, steps, time => more = index.RemoveOutdated(time), cancellation);
         }
     }
 
-    private async Task StepAsync(RunIndex index, Action<StepTime> step, CancellationToken cancellation)
+    private async Task StepAsync(RunIndex index, WriterSteps steps, Action<StepTime> step, CancellationToken cancellation)
     {
         try
         {
             await Overload.WaitOutAsync(
-                () => writer.RunAsync(() =>
+                () => steps.RunAsync(time =>
                 {
-                    step(new StepTime(StepLength));
-                    return Task.FromResult(true);
+                    step(time);
+                    return true;
                 }),
                 TimeProvider.System, cancellation);
         }
