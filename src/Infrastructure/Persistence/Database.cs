@@ -82,7 +82,7 @@ internal sealed class Database
             $"""
             PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA auto_vacuum=INCREMENTAL;
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={PagesBeforeCheckpoint};
-            PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
+            PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;
             """);
         return connection;
     }
