@@ -4,7 +4,7 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>What changes of a device with every message: a row of `device_activity`.</summary>
-internal sealed record Activity
+internal readonly record struct Activity
 {
     public long ClientNo { get; init; }
     public long? LastSeenAt { get; init; }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Dapper;
 using WebhookService.Infrastructure.Persistence;
 
@@ -29,19 +28,17 @@ internal sealed class ActivityLog : IUnitOfWorkPart
 
     private const int Tries = 5;
 
-    /// <summary>Makes earlier rows of a client void.</summary>
-    private static readonly Activity Gone = new();
-
     private readonly UnitOfWork work;
     private readonly Lazy<Statement> append;
     private readonly Lazy<Statement> write;
     private readonly Lazy<Statement> move;
     private readonly Lazy<Statement> lowest;
     private readonly Lazy<Statement> remove;
-    private readonly ConcurrentDictionary<string, Activity> pending = new(concurrencyLevel: 1, capacity: 1_024, StringComparer.Ordinal);
+    private readonly Lock gate = new(); // of what is pending: the writer changes it, readers ask
+    private readonly Dictionary<string, Activity> pending = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Activity> appended = new(StringComparer.Ordinal);
     private readonly HashSet<string> gone = new(StringComparer.Ordinal); // in this transaction
-    private readonly List<KeyValuePair<string, Activity>> moved = [];
+    private readonly List<(string Client, long Version)> moved = [];
     private long next;      // number of the next row
     private long committed; // rows up to this one are pending, or were
     private long moves;     // transactions in which something was moved
@@ -59,13 +56,16 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     }
 
     /// <summary>Whether anything is not in the table yet.</summary>
-    public bool IsEmpty => pending.IsEmpty;
+    public bool IsEmpty => pending.Count == 0;
 
     /// <summary>
     /// What is committed of a client and not in the table yet; null if that is nothing. For a reader it holds where it is newer than the row and
     /// <see cref="Activity.RestsOn"/> is not.
     /// </summary>
-    public Activity? Find(string client) => pending.GetValueOrDefault(client) is { Version: > 0 } known ? known : null;
+    public Activity? Find(string client)
+    {
+        lock (gate) return pending.TryGetValue(client, out var known) && known.Version > 0 ? known : null;
+    }
 
     /// <summary>
     /// Reads the table and then asks <see cref="Find"/>, both of one moment: what is moved to the table in between is in neither, so then it is read
@@ -104,15 +104,17 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     }
 
     /// <summary>The device was deleted in this transaction.</summary>
-    public void Forget(string client, long clientNo) => Append(client, Gone with { ClientNo = clientNo });
+    public void Forget(string client, long clientNo) => Append(client, new Activity { ClientNo = clientNo }); // makes earlier rows void
 
     /// <summary>What there is to move now, in the order of the table.</summary>
     public Moving Begin()
     {
         var upTo = Volatile.Read(ref committed);
-        var some = pending.ToArray(); // at one moment: the writer goes on
-        Array.Sort(some, (one, other) => one.Value.ClientNo.CompareTo(other.Value.ClientNo));
-        return new(Array.ConvertAll(some, one => one.Key), upTo);
+        string[] clients;
+        long[] numbers;
+        lock (gate) (clients, numbers) = ([.. pending.Keys], [.. pending.Values.Select(values => values.ClientNo)]);
+        Array.Sort(numbers, clients);
+        return new(clients, upTo);
     }
 
     /// <summary>Moves a part of it, in a transaction of the writer.</summary>
@@ -127,7 +129,7 @@ internal sealed class ActivityLog : IUnitOfWorkPart
             if (pending.TryGetValue(client, out var values))
             {
                 if (values.Version > 0 && !gone.Contains(client)) Bind(move.Value, values).Run();
-                moved.Add(new(client, values));
+                moved.Add((client, values.Version));
             }
             if (place % AtOnce == 0 && time.IsOver) return moving with { Place = place };
         }
@@ -142,7 +144,7 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     /// <summary>Reads what the log holds from before.</summary>
     public void Opened()
     {
-        pending.Clear();
+        lock (gate) pending.Clear();
         committed = 0; // but no number is given again: a part that is being moved may still remove rows by it
         incomplete = true;
         Committed();
@@ -160,11 +162,15 @@ internal sealed class ActivityLog : IUnitOfWorkPart
 
     public void Committed()
     {
-        if (moved.Count > 0) Volatile.Write(ref moves, moves + 1);
-        foreach (var one in moved) pending.TryRemove(one); // unless there is something newer
-        moved.Clear();
         Recall();
-        foreach (var (client, values) in appended) pending[client] = values;
+        lock (gate)
+        {
+            if (moved.Count > 0) Volatile.Write(ref moves, moves + 1);
+            foreach (var (client, version) in moved)
+                if (pending.TryGetValue(client, out var now) && now.Version == version) pending.Remove(client); // else there is something newer
+            foreach (var (client, values) in appended) pending[client] = values;
+        }
+        moved.Clear();
         appended.Clear();
         gone.Clear();
         Volatile.Write(ref committed, next);

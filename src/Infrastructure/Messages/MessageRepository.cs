@@ -52,7 +52,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> saveDelivery;
-    private readonly GenerationCache<MessageId, Entry> known = new(4_096);
+    private readonly GenerationCache<MessageId, Entry> known = new(1_024); // what outlives some collections of garbage costs more than reading a late one again
     private readonly HashSet<Entry> changed = [];
     private readonly List<MessageId> large = [];
 
