@@ -16,6 +16,9 @@ internal sealed class Database
 
     static Database()
     {
+        // A connection is used by one thread at a time here (the writer's, or that of the reader who took it from the pool), so it needs no lock of its own.
+        SQLitePCL.Batteries_V2.Init();
+        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD); // refused, harmlessly, where SQLite is in use already
         DefaultTypeMap.MatchNamesWithUnderscores = true;
         SqlMapper.RemoveTypeMap(typeof(DateTimeOffset)); // else parameters go past the handler
         SqlMapper.RemoveTypeMap(typeof(DateTimeOffset?));
