@@ -21,11 +21,16 @@ internal static class OverloadTest
     private const int Queue = 100;
     private const int HeldBack = 200; // what the service writes in the time of holding back, and more
     private const int Calm = 8;
+
+    /// <summary>Each half of it at the least: what memory takes up in the first seconds, it takes up once.</summary>
+    private static readonly TimeSpan LeastHalf = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     public static async Task<OverloadFindings> RunAsync(string path, TimeSpan duration, CancellationToken cancellation)
     {
+        var half = duration > LeastHalf ? duration : LeastHalf;
         Console.WriteLine($"  overload: {Connections:N0} requests at once");
         var (receipts, run) = (new List<Receipts>(), 1_000L);
         LoadResult load;
@@ -35,8 +40,8 @@ internal static class OverloadTest
             path, cancellation, ("Ingest__Queue__Capacity", $"{Queue}"), ("Ingest__Queue__Hold", "00:00:00.010")))
         {
             foreach (var warmUp in await IngestBenchmark.WarmUpAsync(service, Mix.PublishOnly, cancellation)) receipts.AddRange(warmUp.Receipts);
-            var running = Load.RunAsync(service.Address, new LoadPlan(Connections, ++run, duration + duration), cancellation);
-            before = await IngestBenchmark.PeakAsync(service, Task.WhenAny(running, Task.Delay(duration, cancellation)));
+            var running = Load.RunAsync(service.Address, new LoadPlan(Connections, ++run, half + half), cancellation);
+            before = await IngestBenchmark.PeakAsync(service, Task.WhenAny(running, Task.Delay(half, cancellation)));
             after = await IngestBenchmark.PeakAsync(service, running);
             load = await running;
             receipts.AddRange(load.Receipts);

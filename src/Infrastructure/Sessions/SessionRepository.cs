@@ -64,7 +64,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly PreparedQuery<Row> findSessions;
     private readonly PreparedQuery<FarewellRow> findFarewells;
     private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
-    private readonly GenerationCache<ClientId, Entry> known = new(65_536, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
+    private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
