@@ -44,7 +44,7 @@ internal sealed class JournalQueries(Database database, ClientEvents clientEvent
             return Task.FromResult(new EventPage([], Math.Max(query.After, head), head, oldest));
 
         var walk = client is { } clientNo
-            ? WalkClient(connection, snapshot, index.Numbers(connection, snapshot, clientNo, query.After, ascending: true), chosen, query.Limit)
+            ? WalkClient(connection, snapshot, index.Numbers(connection, clientNo, query.After, ascending: true), chosen, query.Limit)
             : WalkAll(connection, snapshot, chosen, query.After, query.Limit);
         var (items, complete, end) = Fill(walk, query.Limit, query.MaxChars, cancellationToken);
         return Task.FromResult(new EventPage(items, complete ? Math.Max(query.After, head) : end, head, oldest));
@@ -59,7 +59,7 @@ internal sealed class JournalQueries(Database database, ClientEvents clientEvent
         if (ClientNo(connection, snapshot, query.Client.Value) is not { } client || chosen is { Count: 0 }) return Task.FromResult(new Page<EventView>([], null));
 
         var before = Cursor.Read<SeqPlace>(query.Page.Cursor)?.Seq ?? long.MaxValue;
-        var walk = WalkClient(connection, snapshot, index.Numbers(connection, snapshot, client, before, ascending: false), chosen, query.Page.Limit);
+        var walk = WalkClient(connection, snapshot, index.Numbers(connection, client, before, ascending: false), chosen, query.Page.Limit);
         var (items, complete, end) = Fill(walk, query.Page.Limit, ListEvents.DefaultMaxChars, cancellationToken);
         return Task.FromResult(new Page<EventView>(items, complete ? null : Cursor.Of(new SeqPlace(end))));
     }

@@ -195,7 +195,7 @@ internal sealed class MessageRetention : MarkedRetention
             || IsInMemory(stream.No, row.Place, entry => entry.No > row.MessageNo);
 
         /// <summary>Whether memory has such an entry of the stream after a place.</summary>
-        private bool IsInMemory(long stream, Place after, Func<IndexEntry, bool> which) => reader.InNoRun(all.work.Connection, null, stream, long.MaxValue, long.MaxValue)
+        private bool IsInMemory(long stream, Place after, Func<IndexEntry, bool> which) => reader.InNoRun(all.work.Connection, stream, long.MaxValue, long.MaxValue)
             .Any(some => some.TakeWhile(entry => after == Place.AfterAll || after.IsBefore(new(entry.At, entry.No))).Any(which));
 
         /// <param name="judged">Messages up to this number are gone or kept.</param>

@@ -26,7 +26,7 @@ internal sealed class StreamMerge(SqliteConnection connection, RunReader index, 
         var chunk = streams.Count == 1 ? 64 : 8;
         foreach (var stream in streams)
         {
-            foreach (var recent in index.InNoRun(connection, null, stream.StreamNo, before.At, before.No)) Next(Recent(recent, stream));
+            foreach (var recent in index.InNoRun(connection, stream.StreamNo, before.At, before.No)) Next(Recent(recent, stream));
             if (stream.Kept is { } kept && kept.IsBefore(before)) Next(Once(kept));
             if (stream.NewestNo > 0) Next(Stored(stream, before, chunk));
         }
@@ -76,7 +76,7 @@ internal sealed class StreamMerge(SqliteConnection connection, RunReader index, 
                 }
         }
 
-        foreach (var run in index.RunsByTime(connection, null))
+        foreach (var run in index.RunsByTime(connection))
         {
             if (run.LastNo < stream.FirstNo || run.LastNo <= Edge || run.No > stream.LastNo || run.OldestAt > before.At) continue;
             var bound = run.NewestAt >= before.At ? new(before.At, before.No - 1) : new Place(run.NewestAt, long.MaxValue);
@@ -87,7 +87,7 @@ internal sealed class StreamMerge(SqliteConnection connection, RunReader index, 
                 Next(newer);
             }
             yield return new(bound, IsMessage: false);
-            Next(index.NewestFirst(connection, null, run.No, stream.StreamNo, before.At, before.No, chunk).GetEnumerator());
+            Next(index.NewestFirst(connection, run.No, stream.StreamNo, before.At, before.No, chunk).GetEnumerator());
         }
         while (open.TryDequeue(out var run, out var place))
         {

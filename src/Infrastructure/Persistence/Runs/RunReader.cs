@@ -39,56 +39,56 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     public int Looks { get; private set; }
 
     /// <summary>The complete runs, newest first.</summary>
-    public IReadOnlyList<Run> Runs(SqliteConnection connection, SqliteTransaction? snapshot) =>
+    public IReadOnlyList<Run> Runs(SqliteConnection connection) =>
         runs ??= [.. connection.Query<(long, long, long, long)>(
-                "SELECT run, last_no, newest_at, oldest_at FROM runs WHERE name = @name ORDER BY run DESC", new { name }, snapshot)
+                "SELECT run, last_no, newest_at, oldest_at FROM runs WHERE name = @name ORDER BY run DESC", new { name })
             .Select(row => new Run(row.Item1, row.Item2, row.Item3, row.Item4))];
 
     /// <summary>The complete runs, that with the newest entry first.</summary>
-    public IReadOnlyList<Run> RunsByTime(SqliteConnection connection, SqliteTransaction? snapshot) =>
-        runsByTime ??= [.. Runs(connection, snapshot).OrderByDescending(run => run.NewestAt)];
+    public IReadOnlyList<Run> RunsByTime(SqliteConnection connection) =>
+        runsByTime ??= [.. Runs(connection).OrderByDescending(run => run.NewestAt)];
 
     /// <summary>The numbers of a key's rows where rows stand in the order of their numbers, from <paramref name="start"/> on, which is left out.</summary>
-    public IEnumerable<long> Numbers(SqliteConnection connection, SqliteTransaction? snapshot, long key, long start, bool ascending)
+    public IEnumerable<long> Numbers(SqliteConnection connection, long key, long start, bool ascending)
     {
-        var complete = Runs(connection, snapshot);
+        var complete = Runs(connection);
         var indexed = complete.Count > 0 ? complete[0].LastNo : 0;
         if (ascending)
         {
             foreach (var run in complete.Reverse().Where(run => run.LastNo > start))
-                foreach (var no in Ascending(connection, snapshot, run.No, key, start)) yield return no;
+                foreach (var no in Ascending(connection, run.No, key, start)) yield return no;
             foreach (var entry in Recent(key, long.MaxValue).Reverse())
                 if (entry.No > Math.Max(indexed, start) && entry.No <= known) yield return entry.No;
-            foreach (var entry in Unknown(connection, snapshot, key))
+            foreach (var entry in Unknown(connection, key))
                 if (entry.No > Math.Max(indexed, start)) yield return entry.No;
             yield break;
         }
-        foreach (var entry in Unknown(connection, snapshot, key).Reverse())
+        foreach (var entry in Unknown(connection, key).Reverse())
             if (entry.No > indexed && entry.No < start) yield return entry.No;
         foreach (var entry in Recent(key, start))
             if (entry.No > indexed && entry.No <= known) yield return entry.No;
         foreach (var run in complete.Where(run => run.No < start))
-            foreach (var entry in NewestFirst(connection, snapshot, run.No, key, 0, start, Chunk)) yield return entry.No;
+            foreach (var entry in NewestFirst(connection, run.No, key, 0, start, Chunk)) yield return entry.No;
     }
 
     /// <summary>Some entries of a key with the runs they are in, those in memory last.</summary>
     public IEnumerable<(long Run, IndexEntry Entry)> All(SqliteConnection connection, long key)
     {
-        foreach (var run in Runs(connection, null))
-            foreach (var entry in NewestFirst(connection, null, run.No, key, long.MaxValue, long.MaxValue, Chunk)) yield return (run.No, entry);
-        foreach (var entry in InNoRun(connection, null, key, long.MaxValue, long.MaxValue).SelectMany(some => some)) yield return (InMemory, entry);
+        foreach (var run in Runs(connection))
+            foreach (var entry in NewestFirst(connection, run.No, key, long.MaxValue, long.MaxValue, Chunk)) yield return (run.No, entry);
+        foreach (var entry in InNoRun(connection, key, long.MaxValue, long.MaxValue).SelectMany(some => some)) yield return (InMemory, entry);
     }
 
     /// <summary>A key's entries in one run before a place, newest first.</summary>
     /// <param name="connection">Of the question; the same whenever this reader is asked.</param>
     /// <param name="chunk">So many are read first; then more at once.</param>
-    public IEnumerable<IndexEntry> NewestFirst(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long at, long no, int chunk)
+    public IEnumerable<IndexEntry> NewestFirst(SqliteConnection connection, long run, long key, long at, long no, int chunk)
     {
         List<IndexEntry> some;
         int asked;
         do
         {
-            (some, asked) = (Look(connection, snapshot, run, key, at, no, chunk), chunk);
+            (some, asked) = (Look(connection, run, key, at, no, chunk), chunk);
             foreach (var one in some) yield return one;
             if (some.Count > 0) (at, no) = (some[^1].At, some[^1].No);
             chunk = Math.Min(4 * chunk, LargestChunk);
@@ -97,20 +97,20 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     }
 
     /// <summary>A key's entries before a place that are in no complete run, in some rows that are newest first each.</summary>
-    public IEnumerable<IEnumerable<IndexEntry>> InNoRun(SqliteConnection connection, SqliteTransaction? snapshot, long key, long at, long no)
+    public IEnumerable<IEnumerable<IndexEntry>> InNoRun(SqliteConnection connection, long key, long at, long no)
     {
         yield return active.NewestFirst(key, at, no);
         if (full is not null) yield return full.NewestFirst(key, at, no);
-        if (Unknown(connection, snapshot, key) is IndexEntry[] { Length: > 0 } some)
+        if (Unknown(connection, key) is IndexEntry[] { Length: > 0 } some)
             yield return some.Where(entry => (entry.At, entry.No).CompareTo((at, no)) < 0).OrderDescending(Comparer<IndexEntry>.Create(IndexEntry.Order));
     }
 
     public void Dispose() => look?.Dispose();
 
     /// <summary>The key's rows of the snapshot that were not known when the reader was made, of which there are some commits of the writer at most.</summary>
-    private IndexEntry[] Unknown(SqliteConnection connection, SqliteTransaction? snapshot, long key)
+    private IndexEntry[] Unknown(SqliteConnection connection, long key)
     {
-        unknown ??= connection.Query<(long Key, long At, long No)>(rows, new { after = known }, snapshot).ToLookup(row => row.Key, row => new IndexEntry(row.Key, row.At, row.No));
+        unknown ??= connection.Query<(long Key, long At, long No)>(rows, new { after = known }).ToLookup(row => row.Key, row => new IndexEntry(row.Key, row.At, row.No));
         return [.. unknown[key]];
     }
 
@@ -118,12 +118,12 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     private IEnumerable<IndexEntry> Recent(long key, long before) =>
         active.NewestFirst(key, 0, before) is var newer && full is not null ? newer.Concat(full.NewestFirst(key, 0, before)) : newer;
 
-    private List<IndexEntry> Look(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long at, long no, int chunk)
+    private List<IndexEntry> Look(SqliteConnection connection, long run, long key, long at, long no, int chunk)
     {
         if (look is null)
         {
             look = connection.CreateCommand();
-            (look.CommandText, look.Transaction) = (newestFirst, snapshot ?? look.Transaction);
+            look.CommandText = newestFirst;
             foreach (var parameter in new[] { "@run", "@key", "@at", "@no", "@chunk" }) look.Parameters.Add(parameter, SqliteType.Integer);
         }
         var values = look.Parameters;
@@ -135,12 +135,12 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
         return found;
     }
 
-    private IEnumerable<long> Ascending(SqliteConnection connection, SqliteTransaction? snapshot, long run, long key, long no)
+    private IEnumerable<long> Ascending(SqliteConnection connection, long run, long key, long no)
     {
         List<long> some;
         do
         {
-            some = connection.Query<long>(byNumber, new { run, key, no, Chunk }, snapshot).AsList();
+            some = connection.Query<long>(byNumber, new { run, key, no, Chunk }).AsList();
             foreach (var one in some) yield return one;
             if (some.Count > 0) no = some[^1];
         }
