@@ -36,24 +36,19 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         (
             """
             confidence, evidence, last_online_at, last_offline_at, last_raw_reason, flapping_until, session_count, subscription_count,
-            peer, port, protocol, protocol_version, keep_alive, clean_start, expiry, more, fresh_confidence, gone_at,
-            offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping
+            peer, port, protocol, protocol_version, keep_alive, clean_start, expiry, more, fresh_confidence, gone_at
             """,
             (to, row) => to
                 .Add(row.Confidence).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt).Add(row.LastRawReason).Add(row.FlappingUntil)
                 .Add(row.SessionCount).Add(row.SubscriptionCount)
                 .Add(row.Peer).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
-                .Add(row.FreshConfidence).Add(row.GoneAt)
+                .Add(row.FreshConfidence).Add(row.GoneAt)),
+        (
+            "offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping",
+            (to, row) => to
                 .Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover).Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil)
                 .Add(row.Silent).Add(row.Flapping)),
     ];
-
-    /// <summary>Touches no index, of which `devices` has many.</summary>
-    private const string SavePending = """
-        UPDATE devices SET offline_confirmed_at = ?, verify_at = ?, lapsed_takeover = ?, subscription_ends_at = ?, stale_at = ?, alive_until = ?,
-          silent = ?, flapping = ?
-        WHERE client_no = ?
-        """;
 
     private readonly UnitOfWork work;
     private readonly ClientNames clients;
@@ -65,8 +60,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly TimeProvider time;
     private readonly Lazy<Statement> insert;
     private readonly Dictionary<int, Lazy<Statement>> updates = [];
-    private readonly PreparedQuery<Row> find;
-    private readonly Lazy<Statement> savePending;
+    private readonly PreparedQuery<(Row Row, Activity Activity)> find;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
@@ -80,8 +74,11 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         (this.deadlines, this.activity, this.time) = (deadlines, activity, time);
         var all = string.Join(", ", Parts.Select(part => part.Columns));
         insert = work.Prepare($"INSERT OR REPLACE INTO devices (client_no, client_id, first_seen_at, {all}) VALUES (?, ?, ?, {Statement.Marks(all)})");
-        find = new(work, Find);
-        savePending = work.Prepare(SavePending);
+        find = new(work, Find, reader =>
+        {
+            var (row, ofActivity) = (reader.GetRowParser<Row>(), reader.GetRowParser<Activity>());
+            return at => (row(at), ofActivity(at));
+        });
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
         work.Enlist(this);
@@ -91,12 +88,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        if (find.Read(clientNo) is not [var row]) return ValueTask.FromResult<Device?>(null);
+        if (find.Read(clientNo) is not [var (row, inTable)]) return ValueTask.FromResult<Device?>(null);
 
-        var inTable = row.Version;
-        if (activity.FindWithin(id.Value) is { } newer && newer.Version > inTable) row = row.With(newer);
-        var device = row.ToDevice(id);
-        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable, DueAt = row.DueAt });
+        var device = row.ToDevice(id, activity.FindWithin(id.Value) is { } newer && newer.Version > inTable.Version ? newer : inTable);
+        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable.Version, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
     }
 
@@ -113,26 +108,16 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         foreach (var entry in changed)
         {
-            var (device, present, asBefore) = (entry.Device, Saved.From(entry.Device), true);
-            if (entry.Saved is { } saved && present != saved && present == saved with { Pending = present.Pending })
-            {
-                var pending = present.Pending;
-                savePending.Value
-                    .Add(pending.OfflineConfirmedAt.ToMs()).Add(pending.VerifyAt.ToMs()).Add(pending.LapsedTakeover.ToMs())
-                    .Add(pending.SubscriptionEndsAt.ToMs()).Add(pending.StaleAt.ToMs()).Add(pending.AliveUntil.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping).Add(entry.ClientNo)
-                    .Run();
-                entry.Saved = present;
-            }
-            else if (entry.Saved != present)
-            {
-                Save(entry, present);
-                (entry.Saved, asBefore) = (present, false);
-            }
+            var (device, present) = (entry.Device, Saved.From(entry.Device));
+            var onlyWaits = entry.Saved is { } saved && present == saved with { Pending = present.Pending };
+            if (entry.Saved != present) Save(entry, present);
+            entry.Saved = present;
             if (entry.Version != device.Version)
             {
-                if (asBefore) activity.Append(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: entry.InTable));
-                else activity.Write(device.Id.Value, Activity.Of(entry.ClientNo, device, restsOn: device.Version));
-                if (!asBefore) entry.InTable = device.Version;
+                if (!onlyWaits) entry.InTable = device.Version;
+                var values = Activity.Of(entry.ClientNo, device, restsOn: entry.InTable);
+                if (onlyWaits) activity.Append(device.Id.Value, values);
+                else activity.Write(device.Id.Value, values);
                 entry.Version = device.Version;
             }
             FlushDeadline(entry);
@@ -157,7 +142,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             before.Connectivity.LastReason != present.Connectivity.LastReason,
             (before.Connectivity.Status, before.Connectivity.Since, before.Session?.ConnectedAt)
                 != (present.Connectivity.Status, present.Connectivity.Since, present.Session?.ConnectedAt),
-            true,
+            before != present with { Pending = before.Pending },
+            before.Pending != present.Pending,
         ];
         var update = Update(parts).Value;
         for (var i = 0; i < Parts.Length; i++)
@@ -257,7 +243,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             device.Connectivity, device.Session, device.Profile, device.Pending with { DueAt = null }, device.Username, device.SessionCount, device.SubscriptionCount);
     }
 
-    /// <summary>A row of `devices`; the columns of `device_activity` are only read into it.</summary>
+    /// <summary>A row of `devices`.</summary>
     private sealed record Row : ConnectionRow
     {
         public Row() { }
@@ -295,16 +281,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         public bool Silent { get; init; }
         public bool Flapping { get; init; }
 
+        /// <summary>Of `deadlines`; only read into it.</summary>
         public long? DueAt { get; init; }
-        public long? LastSeenAt { get; init; }
-        public long? LastMessageAt { get; init; }
-        public string? LastTopic { get; init; }
-        public long Published { get; init; }
-        public long Delivered { get; init; }
-        public long Dropped { get; init; }
-        public long? SignAt { get; init; }
-        public string? SignPeer { get; init; }
-        public long Version { get; init; }
 
         public static Row From(long clientNo, Device device)
         {
@@ -345,20 +323,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             };
         }
 
-        public Row With(Activity newer) => this with
-        {
-            LastSeenAt = newer.LastSeenAt,
-            LastMessageAt = newer.LastMessageAt,
-            LastTopic = newer.LastTopic,
-            Published = newer.Published,
-            Delivered = newer.Delivered,
-            Dropped = newer.Dropped,
-            SignAt = newer.SignAt,
-            SignPeer = newer.SignPeer,
-            Version = newer.Version,
-        };
-
-        public Device ToDevice(ClientId id) => Device.Restore(
+        public Device ToDevice(ClientId id, Activity last) => Device.Restore(
             id, FirstSeenAt.ToTime(), Username,
             new DeviceProfile(Name, JsonSerializer.Deserialize<Dictionary<string, string>>(Tags)!, MessageInterval is { } seconds ? TimeSpan.FromSeconds(seconds) : null),
             new Connectivity
@@ -378,8 +343,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             ConnectedAt is { } connectedAt
                 ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, ToDetails())
                 : null,
-            (int)SubscriptionCount, LastSeenAt.ToTime(), LastMessageAt.ToTime(), LastTopic, SessionCount, new Traffic(Published, Delivered, Dropped),
-            SignAt is { } sign ? (sign.ToTime(), SignPeer) : null,
+            (int)SubscriptionCount, last.LastSeenAt.ToTime(), last.LastMessageAt.ToTime(), last.LastTopic, SessionCount, new Traffic(last.Published, last.Delivered, last.Dropped),
+            last.SignAt is { } sign ? (sign.ToTime(), last.SignPeer) : null,
             new Pending
             {
                 OfflineConfirmedAt = OfflineConfirmedAt.ToTime(),
@@ -392,6 +357,6 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 IsFlapping = Flapping,
                 DueAt = DueAt.ToTime(),
             },
-            Version);
+            last.Version);
     }
 }

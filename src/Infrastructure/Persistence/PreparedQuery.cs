@@ -8,7 +8,8 @@ namespace WebhookService.Infrastructure.Persistence;
 /// The writer's rows by one number, `$key` in the SQL. Prepared once: Dapper would have the statement prepared anew each time, and where a fleet is larger than
 /// what is remembered it runs for every report.
 /// </summary>
-internal sealed class PreparedQuery<TRow>(UnitOfWork work, string sql)
+/// <param name="parserOf">Where a row is more than one object: makes what reads it.</param>
+internal sealed class PreparedQuery<TRow>(UnitOfWork work, string sql, Func<DbDataReader, Func<DbDataReader, TRow>>? parserOf = null)
 {
     private SqliteCommand? command;
     private Func<DbDataReader, TRow>? parse;
@@ -23,7 +24,7 @@ internal sealed class PreparedQuery<TRow>(UnitOfWork work, string sql)
         }
         command.Parameters[0].Value = key;
         using var reader = command.ExecuteReader();
-        parse ??= reader.GetRowParser<TRow>();
+        parse ??= parserOf?.Invoke(reader) ?? reader.GetRowParser<TRow>();
         var rows = new List<TRow>();
         while (reader.Read()) rows.Add(parse(reader));
         return rows;
