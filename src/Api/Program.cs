@@ -69,6 +69,7 @@ public partial class Program
 
         var app = builder.Build();
         app.UnhushWhenStarted();
+        app.UseRequestIds(WebhooksRoom.IsElsewhere);
         app.UseErrors();
         app.UseWhen(WebhooksRoom.IsElsewhere, readers => readers.UseOtherThreads().UseHeadAsGet().UseDashboard().UseDocs().UseClientIdsInPaths());
         app.UseRouting();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
@@ -109,15 +108,4 @@ internal sealed record Problem(int Status, string Code, string Title)
     {
         public Task ExecuteResultAsync(ActionContext context) => problem.WriteAsync(context.HttpContext);
     }
-}
-
-/// <summary>
-/// The id that joins an answer (<c>X-Request-Id</c>), its problem document and the log lines: the W3C trace id, taken over
-/// from an incoming <c>traceparent</c> or begun here.
-/// </summary>
-internal static class RequestId
-{
-    public const string Header = "X-Request-Id";
-
-    public static string Of(HttpContext context) => Activity.Current?.TraceId.ToHexString() ?? context.TraceIdentifier;
 }

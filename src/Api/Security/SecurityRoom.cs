@@ -71,12 +71,12 @@ internal static class SecurityRoom
         {
             var endpoint = context.GetEndpoint();
             if (endpoint is not { RequestDelegate: { } action } || endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>() is not { Count: > 0 } asked
-                || PresentedToken.In(context.Request, tokens.Headers) is not { } presented || tokens.Find(presented) is not { Principal: { } caller })
+                || PresentedToken.In(context.Request, tokens.Headers) is not { } presented || tokens.Find(presented) is not { } known)
                 return next(context);
 
             foreach (var one in asked)
-                if (one is not { Policy: { } scope, Roles: null, AuthenticationSchemes: null } || !Scopes.All.Contains(scope) || !caller.Allows(scope)) return next(context);
-            context.User = caller;
+                if (one is not { Policy: { } scope, Roles: null, AuthenticationSchemes: null } || !known.Scopes.Contains(scope)) return next(context);
+            context.User = known.Caller;
             return action(context);
         });
     }

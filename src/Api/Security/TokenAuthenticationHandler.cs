@@ -15,6 +15,6 @@ internal sealed class TokenAuthenticationHandler(
     {
         if (PresentedToken.In(Request, tokens.Headers) is not { } presented) return Task.FromResult(AuthenticateResult.NoResult());
 
-        return Task.FromResult(tokens.Find(presented) ?? AuthenticateResult.Fail("The token is not one of ours."));
+        return Task.FromResult(tokens.Find(presented)?.Result ?? AuthenticateResult.Fail("The token is not one of ours."));
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
@@ -39,17 +41,23 @@ internal sealed partial class TokenStore : IDisposable
     public GeneratedCredentials? JustGenerated { get; private set; }
 
     /// <summary>Who presents this token. Every digest is compared whole, whatever matched before it, so that time tells nothing.</summary>
-    public AuthenticateResult? Find(string presented)
+    public KnownToken? Find(string presented)
     {
+        var now = current;
+        // A broker sends the same token with every request. Comparing with that takes the same time for all of its length, too.
+        if (now.Latest is { } latest && CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes<char>(presented), MemoryMarshal.AsBytes<char>(latest.Text)))
+            return latest.Known;
+
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         Digest(presented, digest);
 
-        AuthenticateResult? found = null;
-        foreach (var entry in current.Entries)
+        KnownToken? found = null;
+        foreach (var entry in now.Entries)
         {
             if (CryptographicOperations.FixedTimeEquals(entry.Digest, digest)) found = entry.Known;
         }
 
+        if (found is not null) now.Latest = new(presented, found);
         return found;
     }
 
@@ -108,9 +116,10 @@ internal sealed partial class TokenStore : IDisposable
 
     private sealed record Entry(byte[] Digest, ClaimsPrincipal Principal)
     {
-        /// <summary>The same for all requests, which only read it.</summary>
-        public AuthenticateResult Known { get; } = AuthenticateResult.Success(new(Principal, TokenAuthenticationHandler.Scheme));
+        public KnownToken Known { get; } = new(Principal);
     }
+
+    private sealed record Presented(string Text, KnownToken Known);
 
     private sealed record Snapshot(SecurityOptions Options, Entry[] Entries, WatchedFile? File)
     {
@@ -118,6 +127,9 @@ internal sealed partial class TokenStore : IDisposable
             : this(options, tokens.Select((token, index) => EntryFor(token, index)).ToArray(), File)
         {
         }
+
+        /// <summary>The last token that was presented and known.</summary>
+        public Presented? Latest { get; set; }
 
         public bool SameTokensAs(Snapshot other) =>
             Entries.Length == other.Entries.Length &&
@@ -144,4 +156,15 @@ internal sealed partial class TokenStore : IDisposable
 
     [LoggerMessage(LogLevel.Warning, "{File} holds tokens and others than its owner can read it: run chmod 600 on it")]
     private partial void OpenToOthers(string file);
+}
+
+/// <summary>What a shared token stands for; the same for all requests, which only read it.</summary>
+internal sealed class KnownToken(ClaimsPrincipal caller)
+{
+    public ClaimsPrincipal Caller { get; } = caller;
+
+    public AuthenticateResult Result { get; } = AuthenticateResult.Success(new(caller, TokenAuthenticationHandler.Scheme));
+
+    /// <summary>Looked up rather than asked of the claims each time.</summary>
+    public FrozenSet<string> Scopes { get; } = Security.Scopes.All.Where(caller.Allows).ToFrozenSet();
 }

@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Collections.Frozen;
 using System.Globalization;
-using System.Net;
 using System.Text;
 using System.Text.Json;
 using WebhookService.Domain;
@@ -80,6 +79,9 @@ internal sealed class EmqxFields : IDisposable
 
     private const int MostOthersKept = 256;
 
+    private static readonly Recent<string> Texts = new(static text => text, static text => text);
+    private static readonly Recent<Peer> Peers = new(Webhooks.Peer.Of, static peer => peer.Text);
+
     [ThreadStatic] private static EmqxFields? spare;
 
     private readonly JsonSlot[] slots = new JsonSlot[NameOf.Length];
@@ -146,7 +148,8 @@ internal sealed class EmqxFields : IDisposable
         if (IsMissing(slot)) return null;
         return slot.Kind switch
         {
-            JsonTokenType.String => RawJson.Text(slot.In(Json.Span), slot.Escaped, out _).Replace('\0', '\uFFFD'),
+            JsonTokenType.String when !slot.Escaped => Texts.Of(slot.In(Json.Span)),
+            JsonTokenType.String => RawJson.Text(slot.In(Json.Span), escaped: true, out _).Replace('\0', '\uFFFD'),
             JsonTokenType.Number => Encoding.UTF8.GetString(slot.In(Json.Span)),
             _ => null,
         };
@@ -171,7 +174,12 @@ internal sealed class EmqxFields : IDisposable
 
     /// <summary>A message's id; null where it is missing.</summary>
     /// <exception cref="DomainException">It is neither text nor number.</exception>
-    public string? Id() => Has(EmqxField.Id) ? Text(EmqxField.Id) ?? throw Wrong(EmqxField.Id, "a text") : null;
+    public string? Id() => slots[(int)EmqxField.Id] switch
+    {
+        var slot when IsMissing(slot) => null,
+        { Kind: JsonTokenType.String, Escaped: false } slot => Encoding.UTF8.GetString(slot.In(Json.Span)), // comes a few times at most
+        var slot => Text(slot) ?? throw Wrong(EmqxField.Id, "a text"),
+    };
 
     /// <summary>A topic or filter: any text that MQTT can carry.</summary>
     public string Topic() => MqttText.Checked(Required(EmqxField.Topic, orNumber: false), "topic");
@@ -182,8 +190,10 @@ internal sealed class EmqxFields : IDisposable
         var raw = slot.In(Json.Span);
         switch (slot.Kind)
         {
+            case JsonTokenType.String when !slot.Escaped:
+                return Texts.Of(raw);
             case JsonTokenType.String:
-                var text = RawJson.Text(raw, slot.Escaped, out var broken);
+                var text = RawJson.Text(raw, escaped: true, out var broken);
                 return broken ? throw new DomainException($"'{NameOf[(int)field]}' holds half a surrogate pair and is no Unicode text.", NameOf[(int)field]) : text;
             case JsonTokenType.Number when orNumber:
                 return Encoding.UTF8.GetString(raw);
@@ -258,31 +268,18 @@ internal sealed class EmqxFields : IDisposable
 
     public bool? Flag(EmqxField field) => Flag(slots[(int)field]);
 
-    /// <summary>The other end of the socket, from <c>peername</c>: "ip:port", IPv6 mostly without brackets. Text that is no address is kept as it is.</summary>
+    /// <summary>The other end of the socket, from <c>peername</c>.</summary>
     /// <exception cref="DomainException">It is no text, or its port is above 65535.</exception>
     public Peer? Peer()
     {
-        if (!Has(EmqxField.PeerName)) return null;
-        if (slots[(int)EmqxField.PeerName].Kind is not JsonTokenType.String) throw Wrong(EmqxField.PeerName, "\"ip:port\"");
-        var text = Text(EmqxField.PeerName)!;
-        var colon = text.LastIndexOf(':');
-        if (colon < 1 || !AddressOf(text.AsSpan(0, colon), out var ip)) return new(text, null, null);
-
-        return ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
-            ? new(new IPEndPoint(ip, port).ToString(), ip.ToString(), port)
-            : throw Wrong(EmqxField.PeerName, "\"ip:port\" with a port up to 65535");
+        var slot = slots[(int)EmqxField.PeerName];
+        if (IsMissing(slot)) return null;
+        if (slot.Kind is not JsonTokenType.String) throw Wrong(EmqxField.PeerName, "\"ip:port\"");
+        return slot.Escaped ? Webhooks.Peer.Of(Text(slot)!) : Peers.Of(slot.In(Json.Span));
     }
 
     /// <summary>An address without a port: <c>ipaddress</c> of the plugin, <c>peerhost</c>.</summary>
-    public string? Ip(EmqxField field) => AddressOf(Text(field), out var ip) ? ip.ToString() : null;
-
-    private static bool AddressOf(ReadOnlySpan<char> text, out IPAddress ip)
-    {
-        if (text is ['[', .. var inner, ']']) text = inner;
-        var found = IPAddress.TryParse(text, out var parsed) && (text.Contains(':') || text.Count('.') == 3); // "1" is no address here
-        ip = parsed is { IsIPv4MappedToIPv6: true } ? parsed.MapToIPv4() : parsed ?? IPAddress.None;
-        return found;
-    }
+    public string? Ip(EmqxField field) => Webhooks.Peer.AddressOf(Text(field), out var ip) ? ip.ToString() : null;
 
     /// <summary>The payload's bytes, decoded as the source is configured; <c>payload_base64</c> counts before <c>payload</c>.</summary>
     /// <exception cref="DomainException">It is not of that encoding.</exception>
@@ -346,6 +343,3 @@ internal sealed class EmqxFields : IDisposable
     private static DomainException Wrong(EmqxField field, string expected) =>
         new($"'{NameOf[(int)field]}' is not {expected}.", NameOf[(int)field]);
 }
-
-/// <summary>The other end of a socket. <paramref name="Name"/> is "ip:port" in its canonical form, by which sessions are told apart.</summary>
-internal readonly record struct Peer(string Name, string? Ip, int? Port);

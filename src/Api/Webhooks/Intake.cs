@@ -188,7 +188,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     {
         IReadOnlyList<RefusedPart> kept = result.Refused <= IntakeResult.KeptSingly ? result.Mistakes : [result.Mistakes[0] with { Bytes = body }];
         foreach (var one in kept) metrics.Quarantined(source, one.Code);
-        result.Quarantined.AddRange(await Task.WhenAll(kept.Select(one => mediator.Send(
+        result.Keep(await Task.WhenAll(kept.Select(one => mediator.Send(
             new QuarantineBody(source, one.Code, one.Mistake.Reason, one.Mistake.Parameter, contentType, one.Bytes.ToArray(), Truncated: false, receivedAt),
             CancellationToken.None))));
     }
@@ -238,7 +238,8 @@ internal sealed class IntakeResult
     /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
     public const int KeptSingly = 100;
 
-    private readonly List<RefusedPart> mistakes = [];
+    private List<RefusedPart>? mistakes; // of most bodies there are none
+    private List<long>? quarantined;
 
     /// <summary>News, also such as a later fact has overtaken.</summary>
     public int Accepted { get; set; }
@@ -253,18 +254,20 @@ internal sealed class IntakeResult
     public int Refused { get; private set; }
 
     /// <summary>The first <see cref="KeptSingly"/> of them, each with its own bytes.</summary>
-    public IReadOnlyList<RefusedPart> Mistakes => mistakes;
+    public IReadOnlyList<RefusedPart> Mistakes => mistakes ?? [];
 
     /// <summary>The numbers in quarantine of what was kept of them.</summary>
-    public List<long> Quarantined { get; } = [];
+    public IReadOnlyList<long> Quarantined => quarantined ?? [];
 
     public int Taken => Accepted + Duplicates + Ignored;
 
     public void Refuse(ReadOnlyMemory<byte> bytes, string code, Mistake mistake)
     {
         Refused++;
-        if (mistakes.Count < KeptSingly) mistakes.Add(new(bytes, code, mistake));
+        if (Mistakes.Count < KeptSingly) (mistakes ??= []).Add(new(bytes, code, mistake));
     }
+
+    public void Keep(IEnumerable<long> numbers) => (quarantined ??= []).AddRange(numbers);
 }
 
 /// <summary>Bytes that nothing could be made of. <paramref name="Code"/> is one of <see cref="RefusalCodes"/>.</summary>

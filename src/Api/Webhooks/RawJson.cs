@@ -145,12 +145,22 @@ internal static class RawJson
     /// <summary>Copies a value without white space and without members that are <c>{}</c> or <c>[]</c>, also those that become so; null if nothing is left.</summary>
     public static string? Compact(ReadOnlySpan<byte> json)
     {
+        if (SaysNothing(json)) return null; // as most do: "pub_props":{"User-Property":{}}
         var reader = Reader(json);
         reader.Read();
         using var copy = new MemoryStream(json.Length);
         Copy(ref reader, json, copy);
         var text = Encoding.UTF8.GetString(copy.GetBuffer(), 0, (int)copy.Length);
         return text is "{}" or "[]" ? null : text;
+    }
+
+    /// <summary>Objects within objects, and nothing in them.</summary>
+    private static bool SaysNothing(ReadOnlySpan<byte> json)
+    {
+        var reader = Reader(json);
+        while (reader.Read())
+            if (reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.EndObject or JsonTokenType.PropertyName)) return false;
+        return true;
     }
 
     private static void Copy(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, MemoryStream copy)

@@ -13,7 +13,8 @@ namespace WebhookService.Api.Webhooks;
 [ApiController]
 [Route("webhook")]
 [Authorize(Policy = Policies.Ingest)]
-internal sealed class WebhookController(Intake intake, WebhookSources sources, IOptions<IngestOptions> options, TimeProvider time) : ControllerBase
+internal sealed partial class WebhookController(
+    Intake intake, WebhookSources sources, IOptions<IngestOptions> options, TimeProvider time, ILogger<WebhookController> logger) : ControllerBase
 {
     /// <summary>Takes one event, or an array of them.</summary>
     /// <param name="source">A source of <c>Ingest:Sources</c>; none, <c>publishHook</c> and <c>eventHook</c> stand for the default one.</param>
@@ -23,23 +24,36 @@ internal sealed class WebhookController(Intake intake, WebhookSources sources, I
     [HttpPost("{source}")]
     [DisableRequestSizeLimit] // Ingest:MaxBodyBytes is the limit: Kestrel's would drop the body
     [ProducesResponseType<WebhookAnswer>(StatusCodes.Status200OK, "application/json")]
-    public async Task Receive(string? source)
+    public Task Receive(string? source) => ReceiveAsync(HttpContext, source);
+
+    /// <summary>The same for whoever calls it without MVC; nothing of the controller is used by it, so one serves all requests.</summary>
+    [NonAction]
+    public async Task ReceiveAsync(HttpContext context, string? source)
     {
+        var request = context.Request;
         var (receivedAt, limit) = (time.GetUtcNow(), options.Value.MaxBodyBytes);
         var name = sources.Get(source ?? sources.Default).Name;
 
-        using var body = await WebhookBody.ReadAsync(Request, limit, HttpContext.RequestAborted);
+        using var body = await WebhookBody.ReadAsync(request, limit, context.RequestAborted);
         if (body.IsTooLarge)
         {
-            var kept = await intake.KeepTooLargeAsync(name, Request.ContentType, body.Bytes, limit, receivedAt);
-            await WebhookAnswers.TooLarge(limit, kept).WriteAsync(HttpContext);
+            var kept = await intake.KeepTooLargeAsync(name, request.ContentType, body.Bytes, limit, receivedAt);
+            await WebhookAnswers.TooLarge(limit, kept).WriteAsync(context);
             return;
         }
 
-        var result = await intake.TakeAsync(name, Request.Headers, Request.ContentType, body.Bytes, receivedAt);
-        if (WebhookAnswers.ProblemOf(result) is { } problem) await problem.WriteAsync(HttpContext);
-        else await WebhookAnswers.WriteAsync(Response, result);
+        var result = await intake.TakeAsync(name, request.Headers, request.ContentType, body.Bytes, receivedAt);
+        if (WebhookAnswers.ProblemOf(result) is not { } problem)
+        {
+            await WebhookAnswers.WriteAsync(context.Response, result);
+            return;
+        }
+        if (problem.Status >= 500) Failed(name, result.Quarantined[0], RequestId.Of(context));
+        await problem.WriteAsync(context);
     }
+
+    [LoggerMessage(LogLevel.Error, "A webhook of source {Source} failed; it is in quarantine as {QuarantineId} (request {RequestId})")]
+    private partial void Failed(string source, long quarantineId, string requestId);
 }
 
 /// <summary>What became of the events of a webhook.</summary>
@@ -53,9 +67,7 @@ internal sealed record WebhookAnswer(string Result, int Accepted, int Duplicates
 /// <summary>An intake's result as HTTP tells it.</summary>
 internal static class WebhookAnswers
 {
-    /// <summary>To one event that is news.</summary>
-    private static readonly WebhookAnswer Usual = new("ok", 1, 0, 0, null);
-    private static readonly byte[] UsualJson = Serialize(Usual);
+    private static readonly byte[] OneAccepted = Serialize(new("ok", 1, 0, 0, null));
 
     /// <summary>The refusal, where nothing at all could be taken; null else.</summary>
     public static Problem? ProblemOf(IntakeResult result)
@@ -96,8 +108,9 @@ internal static class WebhookAnswers
 
     public static ValueTask WriteAsync(HttpResponse response, IntakeResult result)
     {
-        var answer = new WebhookAnswer("ok", result.Accepted, result.Duplicates, result.Ignored, result.Refused is > 0 and var some ? some : null);
-        var json = answer == Usual ? UsualJson : Serialize(answer);
+        var json = result is { Accepted: 1, Duplicates: 0, Ignored: 0, Refused: 0 }
+            ? OneAccepted
+            : Serialize(new("ok", result.Accepted, result.Duplicates, result.Ignored, result.Refused is > 0 and var some ? some : null));
         response.ContentType = "application/json";
         response.ContentLength = json.Length;
         return response.Body.WriteAsync(json, CancellationToken.None);

@@ -47,18 +47,12 @@ internal static class WebhooksRoom
     /// <summary>Has the webhooks' action called as it is: binding, filters and results of MVC, of which it uses nothing, cost more than the rest of its way.</summary>
     public static void TakeWebhooksStraight(this ControllerActionEndpointConventionBuilder controllers)
     {
-        var create = ActivatorUtilities.CreateFactory<WebhookController>([]);
         controllers.Add(endpoint =>
         {
             if (endpoint.Metadata.OfType<ControllerActionDescriptor>().Single().MethodInfo.DeclaringType != typeof(WebhookController)) return;
 
-            var services = endpoint.ApplicationServices;
-            endpoint.RequestDelegate = context =>
-            {
-                var controller = create(services, []);
-                controller.ControllerContext = new() { HttpContext = context };
-                return controller.Receive((string?)context.GetRouteValue("source"));
-            };
+            var controller = ActivatorUtilities.CreateInstance<WebhookController>(endpoint.ApplicationServices);
+            endpoint.RequestDelegate = context => controller.ReceiveAsync(context, (string?)context.GetRouteValue("source"));
         });
     }
 

@@ -110,8 +110,11 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         {
             var (device, present) = (entry.Device, Saved.From(entry.Device));
             var onlyWaits = entry.Saved is { } saved && present == saved with { Pending = present.Pending };
-            if (entry.Saved != present) Save(entry, present);
-            entry.Saved = present;
+            if (entry.Saved != present)
+            {
+                Save(entry, present);
+                entry.Saved = present;
+            }
             if (entry.Version != device.Version)
             {
                 if (!onlyWaits) entry.InTable = device.Version;
@@ -240,7 +243,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         Connectivity Connectivity, CurrentSession? Session, DeviceProfile Profile, Pending Pending, string? Username, long SessionCount, int SubscriptionCount)
     {
         public static Saved From(Device device) => new(
-            device.Connectivity, device.Session, device.Profile, device.Pending with { DueAt = null }, device.Username, device.SessionCount, device.SubscriptionCount);
+            device.Connectivity, device.Session, device.Profile, device.Pending is { DueAt: not null } due ? due with { DueAt = null } : device.Pending, device.Username, device.SessionCount, device.SubscriptionCount);
     }
 
     /// <summary>A row of `devices`.</summary>

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -9,14 +11,19 @@ namespace WebhookService.Infrastructure.Persistence;
 /// </summary>
 internal sealed class Statement : IDisposable
 {
+    /// <summary>Texts that may be longer are encoded in rented memory, in bytes.</summary>
+    private const int OnStack = 512;
+
     private readonly sqlite3 connection;
     private readonly sqlite3_stmt handle;
+    private readonly nint statement;
     private int next;
 
     public Statement(SqliteConnection connection, string sql)
     {
         this.connection = connection.Handle ?? throw new InvalidOperationException("The connection is not open.");
         Check(raw.sqlite3_prepare_v3(this.connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out handle));
+        statement = handle.DangerousGetHandle();
     }
 
     /// <summary>A mark for each of some columns.</summary>
@@ -24,7 +31,7 @@ internal sealed class Statement : IDisposable
 
     public Statement Add(long value)
     {
-        Check(raw.sqlite3_bind_int64(handle, ++next, value));
+        Check(SqliteBinding.Number(statement, ++next, value));
         return this;
     }
 
@@ -37,19 +44,23 @@ internal sealed class Statement : IDisposable
     public Statement Add(string? value)
     {
         if (value is null) return AddNull();
-        Check(raw.sqlite3_bind_text(handle, ++next, value));
+        var most = Encoding.UTF8.GetMaxByteCount(value.Length);
+        var rented = most > OnStack ? ArrayPool<byte>.Shared.Rent(most) : null;
+        var utf8 = rented ?? stackalloc byte[OnStack];
+        Check(SqliteBinding.Text(statement, ++next, utf8[..Encoding.UTF8.GetBytes(value, utf8)]));
+        if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
         return this;
     }
 
     public Statement Add(ReadOnlySpan<byte> value)
     {
-        Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(handle, ++next, 0) : raw.sqlite3_bind_blob(handle, ++next, value));
+        Check(value.IsEmpty ? SqliteBinding.Zeros(statement, ++next, 0) : SqliteBinding.Blob(statement, ++next, value));
         return this;
     }
 
     public Statement AddNull()
     {
-        Check(raw.sqlite3_bind_null(handle, ++next));
+        Check(SqliteBinding.Null(statement, ++next));
         return this;
     }
 
@@ -80,7 +91,7 @@ internal sealed class Statement : IDisposable
 
     private bool Step()
     {
-        var code = raw.sqlite3_step(handle);
+        var code = SqliteBinding.Step(statement);
         if (code is raw.SQLITE_ROW) return true;
         Reset();
         if (code is not raw.SQLITE_DONE) SqliteException.ThrowExceptionForRC(code, connection);
@@ -91,8 +102,11 @@ internal sealed class Statement : IDisposable
     public void Reset()
     {
         next = 0;
-        _ = raw.sqlite3_reset(handle); // repeats the code that step gave
+        _ = SqliteBinding.Reset(statement); // repeats the code that step gave
     }
 
-    private void Check(int code) => SqliteException.ThrowExceptionForRC(code, connection);
+    private void Check(int code)
+    {
+        if (code is not raw.SQLITE_OK) SqliteException.ThrowExceptionForRC(code, connection);
+    }
 }

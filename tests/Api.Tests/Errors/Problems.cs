@@ -259,6 +259,7 @@ public sealed class Problems
     [InlineData("/health/live")]
     [InlineData("/test/missing")]
     [InlineData("/nothing")]
+    [InlineData("/webhook")]
     public async Task The_request_id_is_the_trace_id_of_an_incoming_traceparent(string path)
     {
         await using var api = await StartAsync();

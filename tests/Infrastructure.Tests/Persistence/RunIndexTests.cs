@@ -136,7 +136,7 @@ public sealed class RunIndexTests
     {
         var random = new Random(7);
         var all = Enumerable.Range(0, 5_000).Select(no => new IndexEntry(random.Next(20), random.Next(50) + (no / 10), no)).ToList();
-        var entries = new RecentEntries();
+        var entries = new RecentEntries(capacity: 2);
 
         foreach (var some in all.Chunk(37)) entries.Add(some);
         entries.Remove([.. all.Where(entry => entry.No % 7 == 0)]);

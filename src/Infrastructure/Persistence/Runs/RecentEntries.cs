@@ -13,14 +13,15 @@ internal readonly record struct IndexEntry(long Key, long At, long No)
 /// Entries that are in memory only, because the rows they speak of are on disk already: those of a key are a chain, newest first. The writer
 /// adds, readers walk meanwhile; what was added after a reader began it may see or not.
 /// </summary>
-internal sealed class RecentEntries
+/// <param name="capacity">Entries that there is room for from the beginning: making room anew copies all of them.</param>
+internal sealed class RecentEntries(int capacity)
 {
     private const int None = -1;
 
     private readonly Lock gate = new();
     private readonly Dictionary<long, int> newest = [];
-    private IndexEntry[] entries = new IndexEntry[1_024];
-    private int[] older = new int[1_024];
+    private IndexEntry[] entries = new IndexEntry[capacity];
+    private int[] older = new int[capacity];
     private int count;
 
     public int Count => Volatile.Read(ref count);

@@ -13,6 +13,10 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     /// <summary>Entries inserted between two looks at the clock.</summary>
     private const int AtOnce = 64;
 
+    /// <summary>Room for what one commit may bring beyond a run, and for the run only if that is of a usual size.</summary>
+    private const int MoreThanARun = 1_024;
+    private const int UsualRun = 131_072;
+
     private readonly UnitOfWork work;
     private readonly string rows;
     private readonly string newest;
@@ -26,7 +30,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     private readonly SemaphoreSlim many = new(0, 1);
     private readonly List<IndexEntry> added = [];
     private readonly List<IndexEntry> removed = [];
-    private volatile Memory memory = new(new(), null);
+    private volatile Memory memory;
     private Building? building;
     private int written; // of the run that is being built, in this transaction
     private bool finished;
@@ -43,6 +47,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     protected RunIndex(UnitOfWork work, string name, string rows, string oldest, string newest, int entriesOfRun)
     {
         (this.work, Name, this.rows, this.newest, this.entriesOfRun) = (work, name, rows, newest, entriesOfRun);
+        memory = new(NoEntries(), null);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
         complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at, oldest_at) VALUES (?, ?, ?, ?, ?)");
         removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
@@ -145,7 +150,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     public void Opened()
     {
         Volatile.Write(ref last, work.Connection.ExecuteScalar<long>("SELECT coalesce(max(last_no), 0) FROM runs WHERE name = @Name", new { Name }));
-        (memory, building) = (new(new(), null), null);
+        (memory, building) = (new(NoEntries(), null), null);
         ReadRows();
         WriteIfMany();
     }
@@ -180,6 +185,8 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
         WriteIfMany();
     }
 
+    private RecentEntries NoEntries() => new(Math.Min(entriesOfRun, UsualRun) + MoreThanARun);
+
     private void ReadRows()
     {
         var upTo = work.Connection.ExecuteScalar<long?>(newest) ?? 0;
@@ -198,7 +205,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
     private void WriteIfMany()
     {
         if (memory.Full is not null || memory.Active.Count < entriesOfRun) return;
-        memory = new(new(), memory.Active);
+        memory = new(NoEntries(), memory.Active);
         if (many.CurrentCount == 0) many.Release();
     }
 

@@ -1,0 +1,39 @@
+using System.Text;
+
+namespace WebhookService.Api.Webhooks;
+
+/// <summary>
+/// What is made of texts that come again and again, such as client ids, topics and addresses: the same text gives the same object. It is not made
+/// anew for every event then, and devices and messages that are remembered share it. Any number of threads may ask.
+/// </summary>
+/// <param name="make">Gives the same for the same text; what it throws is not remembered.</param>
+/// <param name="textOf">The text that a value was made of.</param>
+internal sealed class Recent<T>(Func<string, T> make, Func<T, string> textOf)
+    where T : class
+{
+    private const int Slots = 65_536;
+
+    /// <summary>Neighbours that a text may stand in, the last one to come first.</summary>
+    private const int Ways = 4;
+
+    /// <summary>Longer texts, in bytes, are not remembered.</summary>
+    private const int Longest = 128;
+
+    private readonly T?[] slots = new T?[Slots];
+
+    /// <param name="utf8">Valid UTF-8. What is not ASCII is made each time.</param>
+    public T Of(ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.Length > Longest) return make(Encoding.UTF8.GetString(utf8));
+
+        var hash = new HashCode();
+        hash.AddBytes(utf8);
+        var places = slots.AsSpan((hash.ToHashCode() & (Slots - 1)) / Ways * Ways, Ways);
+        foreach (var known in places)
+            if (known is not null && Ascii.Equals(utf8, textOf(known))) return known;
+
+        var made = make(Encoding.UTF8.GetString(utf8));
+        places[..^1].CopyTo(places[1..]); // another thread's newcomer may be lost by that, and is made again
+        return places[0] = made;
+    }
+}
