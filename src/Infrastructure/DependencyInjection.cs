@@ -43,7 +43,7 @@ public static class DependencyInjection
 
         services.AddSingleton<Database>();
         services.AddSingleton<UnitOfWork>();
-        services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>();
+        services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>().AddSingleton<SharedTexts>();
         services.AddSingleton<ClientEvents>();
         services.AddSingleton<RunIndex>(provider => provider.GetRequiredService<ClientEvents>());
         services.AddSingleton<Streams>().AddSingleton<StreamMessages>().AddSingleton<ForgottenMessages>();

@@ -34,13 +34,7 @@ internal static class ErrorsRoom
     {
         app.Use(static async (context, next) =>
         {
-            // Set last, because the exception handler wipes the headers.
-            context.Response.OnStarting(static state =>
-            {
-                var http = (HttpContext)state;
-                http.Response.Headers[RequestId.Header] = RequestId.Of(http);
-                return Task.CompletedTask;
-            }, context);
+            context.Response.Headers[RequestId.Header] = RequestId.Of(context);
             await next(context);
             if (context.Response is { StatusCode: >= 400 and not StatusCodes.Status499ClientClosedRequest, HasStarted: false, ContentLength: null, ContentType: null }) // nobody said why
                 await Problem.ForStatus(context, context.Response.StatusCode).WriteAsync(context);

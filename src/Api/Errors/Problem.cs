@@ -69,6 +69,7 @@ internal sealed record Problem(int Status, string Code, string Title)
         response.StatusCode = Status;
         response.ContentType = MediaType;
         response.Headers.CacheControl = "no-store";
+        response.Headers[RequestId.Header] = RequestId.Of(context); // the exception handler wipes headers
         response.Headers.Remove(HeaderNames.ETag);
         if (RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);

@@ -19,21 +19,23 @@ internal sealed class Recent<T>(Func<string, T> make, Func<T, string> textOf)
     /// <summary>Longer texts, in bytes, are not remembered.</summary>
     private const int Longest = 128;
 
-    private readonly T?[] slots = new T?[Slots];
+    private readonly (int Hash, T? Value)[] slots = new (int, T?)[Slots];
 
     /// <param name="utf8">Valid UTF-8. What is not ASCII is made each time.</param>
     public T Of(ReadOnlySpan<byte> utf8)
     {
         if (utf8.Length > Longest) return make(Encoding.UTF8.GetString(utf8));
 
-        var hash = new HashCode();
-        hash.AddBytes(utf8);
-        var places = slots.AsSpan((hash.ToHashCode() & (Slots - 1)) / Ways * Ways, Ways);
-        foreach (var known in places)
-            if (known is not null && Ascii.Equals(utf8, textOf(known))) return known;
+        var hasher = new HashCode();
+        hasher.AddBytes(utf8);
+        var hash = hasher.ToHashCode();
+        var places = slots.AsSpan((hash & (Slots - 1)) / Ways * Ways, Ways);
+        foreach (ref readonly var place in places)
+            if (place.Hash == hash && place.Value is { } known && Ascii.Equals(utf8, textOf(known))) return known; // another thread may write it meanwhile: the text decides
 
         var made = make(Encoding.UTF8.GetString(utf8));
-        places[..^1].CopyTo(places[1..]); // another thread's newcomer may be lost by that, and is made again
-        return places[0] = made;
+        places[..^1].CopyTo(places[1..]); // what another thread puts there meanwhile may be lost, and is made again
+        places[0] = (hash, made);
+        return made;
     }
 }

@@ -19,23 +19,21 @@ internal sealed class WebhookBody : IDisposable
 
     public bool IsTooLarge { get; private set; }
 
-    /// <summary>Reads up to <paramref name="limit"/> bytes, sent in one piece or chunked; what is beyond is left to the server to drop.</summary>
-    public static async ValueTask<WebhookBody> ReadAsync(HttpRequest request, int limit, CancellationToken cancellation)
+    /// <summary>
+    /// Reads up to <paramref name="limit"/> bytes, sent in one piece or chunked; what is beyond is left to the server to drop. A connection that ends
+    /// meanwhile is an exception of the server's.
+    /// </summary>
+    public static async ValueTask<WebhookBody> ReadAsync(HttpRequest request, int limit)
     {
-        var body = new WebhookBody((int)Math.Min(request.ContentLength + 1 ?? UsualSize, LargestFirstRent));
+        var body = new WebhookBody((int)Math.Min(request.ContentLength ?? UsualSize, LargestFirstRent));
         try
         {
             while (true)
             {
-                if (body.length == body.rented.Length) body.Grow();
-                var read = await request.Body.ReadAsync(body.rented.AsMemory(body.length), cancellation);
-                if (read == 0) return body;
-
-                body.length += read;
-                if (body.length <= limit) continue;
-
-                (body.length, body.IsTooLarge) = (limit, true);
-                return body;
+                var read = await request.BodyReader.ReadAsync(CancellationToken.None);
+                foreach (var part in read.Buffer) body.Append(part.Span, limit);
+                request.BodyReader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted || body.IsTooLarge) return body;
             }
         }
         catch
@@ -43,6 +41,18 @@ internal sealed class WebhookBody : IDisposable
             body.Dispose();
             throw;
         }
+    }
+
+    private void Append(ReadOnlySpan<byte> part, int limit)
+    {
+        if (part.Length > limit - length)
+        {
+            part = part[..(limit - length)];
+            IsTooLarge = true;
+        }
+        while (part.Length > rented.Length - length) Grow();
+        part.CopyTo(rented.AsSpan(length));
+        length += part.Length;
     }
 
     private void Grow()

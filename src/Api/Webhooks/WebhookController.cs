@@ -34,7 +34,7 @@ internal sealed partial class WebhookController(
         var (receivedAt, limit) = (time.GetUtcNow(), options.Value.MaxBodyBytes);
         var name = sources.Get(source ?? sources.Default).Name;
 
-        using var body = await WebhookBody.ReadAsync(request, limit, context.RequestAborted);
+        using var body = await WebhookBody.ReadAsync(request, limit);
         if (body.IsTooLarge)
         {
             var kept = await intake.KeepTooLargeAsync(name, request.ContentType, body.Bytes, limit, receivedAt);

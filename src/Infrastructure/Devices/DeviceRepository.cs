@@ -58,6 +58,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly Deadlines.Deadlines deadlines;
     private readonly ActivityLog activity;
     private readonly TimeProvider time;
+    private readonly SharedTexts texts;
     private readonly Lazy<Statement> insert;
     private readonly Dictionary<int, Lazy<Statement>> updates = [];
     private readonly PreparedQuery<(Row Row, Activity Activity)> find;
@@ -68,10 +69,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
     public DeviceRepository(
         UnitOfWork work, ClientNames clients, Journal.Journal journal, ClientEvents clientEvents, ForgottenMessages messages, Deadlines.Deadlines deadlines, ActivityLog activity,
-        TimeProvider time)
+        TimeProvider time, SharedTexts texts)
     {
         (this.work, this.clients, this.journal, this.clientEvents, this.messages) = (work, clients, journal, clientEvents, messages);
-        (this.deadlines, this.activity, this.time) = (deadlines, activity, time);
+        (this.deadlines, this.activity, this.time, this.texts) = (deadlines, activity, time, texts);
         var all = string.Join(", ", Parts.Select(part => part.Columns));
         insert = work.Prepare($"INSERT OR REPLACE INTO devices (client_no, client_id, first_seen_at, {all}) VALUES (?, ?, ?, {Statement.Marks(all)})");
         find = new(work, Find, reader =>
@@ -90,7 +91,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
         if (find.Read(clientNo) is not [var (row, inTable)]) return ValueTask.FromResult<Device?>(null);
 
-        var device = row.ToDevice(id, activity.FindWithin(id.Value) is { } newer && newer.Version > inTable.Version ? newer : inTable);
+        var device = row.ToDevice(id, activity.FindWithin(id.Value) is { } newer && newer.Version > inTable.Version ? newer : inTable, texts);
         known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable.Version, DueAt = row.DueAt });
         return ValueTask.FromResult<Device?>(device);
     }
@@ -326,8 +327,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             };
         }
 
-        public Device ToDevice(ClientId id, Activity last) => Device.Restore(
-            id, FirstSeenAt.ToTime(), Username,
+        public Device ToDevice(ClientId id, Activity last, SharedTexts texts) => Device.Restore(
+            id, FirstSeenAt.ToTime(), texts.Of(Username),
             new DeviceProfile(Name, JsonSerializer.Deserialize<Dictionary<string, string>>(Tags)!, MessageInterval is { } seconds ? TimeSpan.FromSeconds(seconds) : null),
             new Connectivity
             {
@@ -336,18 +337,18 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 FreshConfidence = (Confidence)FreshConfidence,
                 GoneAt = GoneAt.ToTime(),
                 Since = Since.ToTime(),
-                Evidence = Evidence,
+                Evidence = texts.Of(Evidence),
                 LastOnlineAt = LastOnlineAt.ToTime(),
                 LastOfflineAt = LastOfflineAt.ToTime(),
                 LastReason = LastReason is null ? null : Words.Read<DisconnectReason>(LastReason),
-                LastRawReason = LastRawReason,
+                LastRawReason = texts.Of(LastRawReason),
                 FlappingUntil = FlappingUntil.ToTime(),
             },
             ConnectedAt is { } connectedAt
-                ? new CurrentSession(Node!, connectedAt.ToTime(), Peer, ToDetails())
+                ? new CurrentSession(texts.Of(Node!), connectedAt.ToTime(), texts.Of(Peer), ToDetails(texts))
                 : null,
-            (int)SubscriptionCount, last.LastSeenAt.ToTime(), last.LastMessageAt.ToTime(), last.LastTopic, SessionCount, new Traffic(last.Published, last.Delivered, last.Dropped),
-            last.SignAt is { } sign ? (sign.ToTime(), last.SignPeer) : null,
+            (int)SubscriptionCount, last.LastSeenAt.ToTime(), last.LastMessageAt.ToTime(), texts.Of(last.LastTopic), SessionCount, new Traffic(last.Published, last.Delivered, last.Dropped),
+            last.SignAt is { } sign ? (sign.ToTime(), texts.Of(last.SignPeer)) : null,
             new Pending
             {
                 OfflineConfirmedAt = OfflineConfirmedAt.ToTime(),

@@ -1,4 +1,5 @@
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Sessions;
 
@@ -24,16 +25,16 @@ internal abstract record ConnectionRow
         (KeepAlive, CleanStart, Expiry, More) = (details.KeepAliveSeconds, details.CleanStart, details.ExpirySeconds, details.More);
     }
 
-    protected ConnectionDetails ToDetails() => new()
+    protected ConnectionDetails ToDetails(SharedTexts texts) => new()
     {
-        Username = Username,
-        Ip = Ip,
+        Username = texts.Of(Username),
+        Ip = texts.Of(Ip),
         Port = (int?)Port,
-        Protocol = Protocol,
-        ProtocolVersion = ProtocolVersion,
+        Protocol = texts.Of(Protocol),
+        ProtocolVersion = texts.Of(ProtocolVersion),
         KeepAliveSeconds = (int?)KeepAlive,
         CleanStart = CleanStart,
         ExpirySeconds = Expiry,
-        More = More,
+        More = texts.Of(More),
     };
 }

@@ -55,6 +55,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
     private readonly PresenceRules rules;
+    private readonly SharedTexts texts;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> identify;
@@ -67,9 +68,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
     private readonly HashSet<Entry> changed = [];
 
-    public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules)
+    public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules, SharedTexts texts)
     {
-        (this.work, this.clients, this.journal, this.rules) = (work, clients, journal, rules);
+        (this.work, this.clients, this.journal, this.rules, this.texts) = (work, clients, journal, rules, texts);
         insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
         update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
         identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
@@ -133,14 +134,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         if (known.TryGet(client, out var entry)) return entry;
 
-        entry = clients.Find(client.Value) is { } clientNo ? Read(client, clientNo) : new Entry(null, new SessionSet(client));
+        entry = clients.Find(client.Value) is { } clientNo ? Read(client, clientNo) : new Entry(null, new SessionSet(client), texts);
         known.Set(client, entry);
         return entry;
     }
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var entry = new Entry(clientNo, new SessionSet(client));
+        var entry = new Entry(clientNo, new SessionSet(client), texts);
         var sessions = findSessions.Read(clientNo).ConvertAll(entry.Restored);
         var farewells = findFarewells.Read(clientNo).ConvertAll(entry.Restored);
         var subscriptions = findSubscriptions.Read(clientNo).ConvertAll(entry.Restored);
@@ -206,7 +207,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     }
 
     /// <summary>A set and what of it is in the database.</summary>
-    private sealed class Entry(long? clientNo, SessionSet set)
+    private sealed class Entry(long? clientNo, SessionSet set, SharedTexts texts)
     {
         public long? ClientNo { get; set; } = clientNo;
         public SessionSet Set { get; set; } = set;
@@ -216,21 +217,22 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
         public Session Restored(Row row)
         {
-            var session = row.ToSession();
+            var session = row.ToSession(texts);
             Sessions[session] = (row.SessionNo, State.Of(session));
             return session;
         }
 
         public Farewell Restored(FarewellRow row)
         {
-            var farewell = row.ToFarewell();
+            var farewell = row.ToFarewell(texts);
             Farewells[farewell] = (row.FarewellNo, row.Matched);
             return farewell;
         }
 
         public Subscription Restored(SubscriptionRow row)
         {
-            Subscriptions[row.Filter] = row with { ClientNo = 0 };
+            row = row with { ClientNo = 0, Filter = texts.Of(row.Filter), MadeInNode = texts.Of(row.MadeInNode), EndedBy = texts.Of(row.EndedBy) };
+            Subscriptions[row.Filter] = row;
             return row.ToSubscription();
         }
 
@@ -317,14 +319,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             };
         }
 
-        public Session ToSession() => Session.Restore(
-            Node, ConnectedAt.ToTime(), Peer, Opened, TimeIsArrival,
-            ToDetails(),
+        public Session ToSession(SharedTexts texts) => Session.Restore(
+            texts.Of(Node), ConnectedAt.ToTime(), texts.Of(Peer), Opened, TimeIsArrival,
+            ToDetails(texts),
             ClosedAt is { } at
-                ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), ClosedRaw, Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
+                ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), texts.Of(ClosedRaw), Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
                 : null,
             EndAt is { } end
-                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), EndRaw, Words.Read<EndedBy>(EndedBy!)) { AliveUntil = AliveUntil.ToTime() }
+                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), texts.Of(EndRaw), Words.Read<EndedBy>(EndedBy!)) { AliveUntil = AliveUntil.ToTime() }
                 : null,
             new Traffic(PublishedStart, DeliveredStart, DroppedStart),
             PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null,
@@ -345,8 +347,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public long? AliveUntil { get; init; }
         public bool Matched { get; init; }
 
-        public Farewell ToFarewell() =>
-            Farewell.Restore(Node, Peer, At.ToTime(), Words.Read<DisconnectReason>(Reason), RawReason, (FarewellKind)Kind, Matched, Expiry, AliveUntil.ToTime());
+        public Farewell ToFarewell(SharedTexts texts) =>
+            Farewell.Restore(texts.Of(Node), texts.Of(Peer), At.ToTime(), Words.Read<DisconnectReason>(Reason), texts.Of(RawReason), (FarewellKind)Kind, Matched, Expiry, AliveUntil.ToTime());
     }
 
     private sealed record SubscriptionRow
