@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
@@ -30,6 +31,8 @@ public sealed class Problems
             Throwing(app, "header", () => new InvalidOperationException("after a header"), context => context.Response.Headers.ETag = "\"1\"");
             app.MapPost("/test/minimal", (Body body) => body).RequireAuthorization(Policies.Read);
             app.MapPut("/test/minimal", () => "put").RequireAuthorization(Policies.Read);
+            app.MapGet("/test/current", () => Activity.Current?.TraceId.ToHexString()).RequireAuthorization(Policies.Read);
+            app.MapGet("/webhook/current", () => $"{Activity.Current?.TraceId.ToHexString()}").RequireAuthorization(Policies.Read);
         });
 
     private static void Throwing(WebApplication app, string name, Func<Exception> exception, Action<HttpContext>? before = null) =>
@@ -281,6 +284,33 @@ public sealed class Problems
 
         Assert.Equal(5, ids.Count);
         Assert.All(ids, id => Assert.Matches("^[0-9a-f]{32}$", id));
+    }
+
+    [Theory]
+    [InlineData("/test/current", false, true)]
+    [InlineData("/test/current", true, true)]
+    [InlineData("/webhook/current", false, false)] // a tenth of its cost, for a line that is hardly ever written
+    [InlineData("/webhook/current", true, true)]
+    public async Task The_request_id_is_current_so_that_log_lines_carry_it_but_for_webhooks_that_nobody_traces(string path, bool isTraced, bool isCurrent)
+    {
+        await using var api = await StartAsync();
+        var request = new HttpRequestMessage(HttpMethod.Get, path);
+        if (isTraced) request.Headers.Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+
+        var answer = await api.Read.SendAsync(request);
+
+        Assert.Equal(isCurrent ? answer.Headers.GetValues("X-Request-Id").Single() : "", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_problem_tells_the_id_that_is_in_the_header_though_the_headers_were_wiped()
+    {
+        await using var api = await StartAsync();
+
+        var answer = await api.Read.GetAsync("/test/header");
+
+        var problem = await answer.ProblemAsync(HttpStatusCode.InternalServerError, "internal-error");
+        Assert.Equal((string?)problem["requestId"], answer.Headers.GetValues("X-Request-Id").Single());
     }
 
     public sealed record Body(int? Size, Inner? Inner)

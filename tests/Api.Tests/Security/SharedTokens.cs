@@ -99,6 +99,18 @@ public sealed class SharedTokens
     }
 
     [Fact]
+    public async Task A_token_that_was_known_opens_nothing_for_others_that_are_like_it()
+    {
+        await using var api = await ApiHost.StartAsync(map: MapScopes);
+        Assert.Equal(HttpStatusCode.OK, (await api.Read.GetAsync("/test/read")).StatusCode);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await api.ClientWith(ApiHost.ReadToken[..^1] + '#').GetAsync("/test/read")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await api.ClientWith(ApiHost.ReadToken[..^1]).GetAsync("/test/read")).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await api.ClientWith(ApiHost.IngestToken).GetAsync("/test/read")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await api.Read.GetAsync("/test/read")).StatusCode);
+    }
+
+    [Fact]
     public async Task Tokens_in_a_settings_file_rotate_without_a_restart_and_a_broken_edit_changes_nothing()
     {
         var file = Path.GetTempFileName();
