@@ -20,7 +20,7 @@ internal static class DemoMode
     private sealed class IntakeSink(Intake intake, WebhookSources sources, TimeProvider time) : IDemoSink
     {
         public async Task SendAsync(ReadOnlyMemory<byte> body, CancellationToken cancellation) =>
-            await intake.TakeAsync(sources.Default, new HeaderDictionary(), "application/json", body, time.GetUtcNow());
+            await intake.TakeAsync(sources.Default, new HeaderDictionary(), "application/json", body, time.GetUtcNow(), requestId: "demo");
     }
 
     /// <summary>Removes the demo's data when the service has stopped.</summary>

@@ -25,14 +25,25 @@ internal static class RequestId
         }
 
         var isTraced = ActivityContext.TryParse(context.Request.Headers.TraceParent, context.Request.Headers.TraceState, isRemote: true, out var parent);
-        var id = isTraced ? parent.TraceId : ActivityTraceId.CreateRandom();
-        context.TraceIdentifier = id.ToHexString();
-        return isTraced || isElsewhere(context) ? RunAsync(context, next, id, isTraced ? parent.SpanId : ActivitySpanId.CreateRandom()) : next(context);
+        if (!isTraced && !isElsewhere(context))
+        {
+            context.TraceIdentifier = ActivityTraceId.CreateRandom().ToHexString();
+            return next(context);
+        }
+
+        var current = new Activity("request");
+        if (isTraced)
+        {
+            current.SetParentId(parent.TraceId, parent.SpanId, parent.TraceFlags);
+            current.TraceStateString = parent.TraceState;
+        }
+        return RunAsync(context, next, current);
     });
 
-    private static async Task RunAsync(HttpContext context, RequestDelegate next, ActivityTraceId id, ActivitySpanId parent)
+    private static async Task RunAsync(HttpContext context, RequestDelegate next, Activity current)
     {
-        using var current = new Activity("request").SetParentId(id, parent).Start();
+        using var _ = current.Start();
+        context.TraceIdentifier = current.TraceId.ToHexString();
         await next(context);
     }
 }

@@ -38,7 +38,7 @@ internal sealed class QuarantineController(IMediator mediator, IMapper mapper, I
     [ProducesResponseType<WebhookAnswer>(StatusCodes.Status200OK, "application/json")]
     public async Task Retry(long id)
     {
-        var result = await intake.RetryAsync(await FindAsync(id, HttpContext.RequestAborted), time.GetUtcNow());
+        var result = await intake.RetryAsync(await FindAsync(id, HttpContext.RequestAborted), time.GetUtcNow(), RequestId.Of(HttpContext));
         if (WebhookAnswers.ProblemOf(result) is { } problem) await problem.WriteAsync(HttpContext);
         else await WebhookAnswers.WriteAsync(Response, result);
     }

@@ -9,8 +9,9 @@ using Microsoft.Extensions.Primitives;
 namespace WebhookService.Api.Security;
 
 /// <summary>
-/// The shared tokens in force, held as SHA-256 digests beside ready-made principals. A change of the configuration or
-/// of the credentials file replaces them at once; a change with a mistake in it leaves them as they were and is logged.
+/// The shared tokens in force, held as SHA-256 digests beside ready-made principals; the one that was known last also as it was presented.
+/// A change of the configuration or of the credentials file replaces them at once; a change with a mistake in it leaves them as they were and
+/// is logged.
 /// </summary>
 internal sealed partial class TokenStore : IDisposable
 {
@@ -44,7 +45,7 @@ internal sealed partial class TokenStore : IDisposable
     public KnownToken? Find(string presented)
     {
         var now = current;
-        // A broker sends the same token with every request. Comparing with that takes the same time for all of its length, too.
+        // A broker sends the same token with every request. Comparing with that one tells its length at most.
         if (now.Latest is { } latest && CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes<char>(presented), MemoryMarshal.AsBytes<char>(latest.Text)))
             return latest.Known;
 
@@ -119,7 +120,11 @@ internal sealed partial class TokenStore : IDisposable
         public KnownToken Known { get; } = new(Principal);
     }
 
-    private sealed record Presented(string Text, KnownToken Known);
+    private sealed class Presented(string text, KnownToken known)
+    {
+        public string Text { get; } = text;
+        public KnownToken Known { get; } = known;
+    }
 
     private sealed record Snapshot(SecurityOptions Options, Entry[] Entries, WatchedFile? File)
     {

@@ -24,10 +24,11 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     /// <summary>Takes a webhook in. It can't be cancelled: a sender that hung up will send again, and then hears "duplicate".</summary>
     /// <exception cref="OverloadedException">Not everything was taken; the sender should send it again.</exception>
     /// <exception cref="ApiException">There is no such source, or the webhook is not genuine.</exception>
+    /// <param name="requestId">For log lines.</param>
     public async Task<IntakeResult> TakeAsync(
-        string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt)
+        string source, IHeaderDictionary headers, string? contentType, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, string requestId)
     {
-        var result = new IntakeResult();
+        var result = new IntakeResult(requestId);
         try
         {
             await TranslateAsync(source, headers, contentType, body, receivedAt, result);
@@ -43,9 +44,9 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
     }
 
     /// <summary>Tries a body from quarantine again, as the program and its configuration are now. What is wrong still is told, not kept once more.</summary>
-    public async Task<IntakeResult> RetryAsync(QuarantinedBody kept, DateTimeOffset now)
+    public async Task<IntakeResult> RetryAsync(QuarantinedBody kept, DateTimeOffset now, string requestId)
     {
-        var (about, result) = (kept.About, new IntakeResult());
+        var (about, result) = (kept.About, new IntakeResult(requestId));
         await TranslateAsync(about.Source, new HeaderDictionary(), about.ContentType, kept.Body, about.ReceivedAt, result);
         if (result.Taken == 0 && result.Mistakes.Count > 0)
         {
@@ -79,7 +80,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
         }
         catch (Exception fault) // whatever it is: no mistake of ours may lose a body
         {
-            NotRead(fault, found.Name);
+            NotRead(fault, found.Name, result.RequestId);
             result.Refuse(body, RefusalCodes.Failed, FailedMistake);
             return Task.CompletedTask;
         }
@@ -110,7 +111,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             some.Clear();
             if (Read(all, some) is { } fault)
             {
-                NotRead(fault, source);
+                NotRead(fault, source, result.RequestId);
                 result.Refuse(body, RefusalCodes.Failed, FailedMistake);
             }
             await SendAsync(source, some, result);
@@ -163,7 +164,7 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
                 }
                 catch (Exception fault) when (fault is not OperationCanceledException)
                 {
-                    Failed(fault, elements[i].Command!.GetType().Name);
+                    Failed(fault, elements[i].Command!.GetType().Name, result.RequestId);
                     result.Refuse(elements[i].Bytes, RefusalCodes.Failed, FailedMistake);
                 }
             }
@@ -225,18 +226,20 @@ internal sealed partial class Intake(IMediator mediator, WebhookSources sources,
             || type.Equals("application/gzip", StringComparison.OrdinalIgnoreCase);
     }
 
-    [LoggerMessage(LogLevel.Error, "{Command} failed; the body it came from is in quarantine")]
-    private partial void Failed(Exception fault, string command);
+    [LoggerMessage(LogLevel.Error, "{Command} failed; the body it came from is in quarantine (request {RequestId})")]
+    private partial void Failed(Exception fault, string command, string requestId);
 
-    [LoggerMessage(LogLevel.Error, "Reading a webhook of source {Source} failed; its body is in quarantine")]
-    private partial void NotRead(Exception fault, string source);
+    [LoggerMessage(LogLevel.Error, "Reading a webhook of source {Source} failed; its body is in quarantine (request {RequestId})")]
+    private partial void NotRead(Exception fault, string source, string requestId);
 }
 
 /// <summary>What became of a webhook's elements.</summary>
-internal sealed class IntakeResult
+internal sealed class IntakeResult(string requestId)
 {
     /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
     public const int KeptSingly = 100;
+
+    public string RequestId { get; } = requestId;
 
     private List<RefusedPart>? mistakes; // of most bodies there are none
     private List<long>? quarantined;

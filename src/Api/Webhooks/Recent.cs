@@ -21,19 +21,21 @@ internal sealed class Recent<T>(Func<string, T> make, Func<T, string> textOf)
 
     private readonly (int Hash, T? Value)[] slots = new (int, T?)[Slots];
 
-    /// <param name="utf8">Valid UTF-8. What is not ASCII is made each time.</param>
+    /// <param name="utf8">Valid UTF-8.</param>
     public T Of(ReadOnlySpan<byte> utf8)
     {
         if (utf8.Length > Longest) return make(Encoding.UTF8.GetString(utf8));
 
+        Span<char> text = stackalloc char[Longest];
+        text = text[..Encoding.UTF8.GetChars(utf8, text)];
         var hasher = new HashCode();
         hasher.AddBytes(utf8);
         var hash = hasher.ToHashCode();
         var places = slots.AsSpan((hash & (Slots - 1)) / Ways * Ways, Ways);
         foreach (ref readonly var place in places)
-            if (place.Hash == hash && place.Value is { } known && Ascii.Equals(utf8, textOf(known))) return known; // another thread may write it meanwhile: the text decides
+            if (place.Hash == hash && place.Value is { } known && text.SequenceEqual(textOf(known))) return known; // another thread may write it meanwhile: the text decides
 
-        var made = make(Encoding.UTF8.GetString(utf8));
+        var made = make(new string(text));
         places[..^1].CopyTo(places[1..]); // what another thread puts there meanwhile may be lost, and is made again
         places[0] = (hash, made);
         return made;

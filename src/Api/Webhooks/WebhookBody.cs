@@ -25,7 +25,7 @@ internal sealed class WebhookBody : IDisposable
     /// </summary>
     public static async ValueTask<WebhookBody> ReadAsync(HttpRequest request, int limit)
     {
-        var body = new WebhookBody((int)Math.Min(request.ContentLength ?? UsualSize, LargestFirstRent));
+        var body = new WebhookBody((int)Math.Clamp(request.ContentLength ?? UsualSize, 1, LargestFirstRent));
         try
         {
             while (true)

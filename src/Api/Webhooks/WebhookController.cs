@@ -13,8 +13,7 @@ namespace WebhookService.Api.Webhooks;
 [ApiController]
 [Route("webhook")]
 [Authorize(Policy = Policies.Ingest)]
-internal sealed partial class WebhookController(
-    Intake intake, WebhookSources sources, IOptions<IngestOptions> options, TimeProvider time, ILogger<WebhookController> logger) : ControllerBase
+internal sealed class WebhookController(Intake intake, WebhookSources sources, IOptions<IngestOptions> options, TimeProvider time) : ControllerBase
 {
     /// <summary>Takes one event, or an array of them.</summary>
     /// <param name="source">A source of <c>Ingest:Sources</c>; none, <c>publishHook</c> and <c>eventHook</c> stand for the default one.</param>
@@ -42,18 +41,10 @@ internal sealed partial class WebhookController(
             return;
         }
 
-        var result = await intake.TakeAsync(name, request.Headers, request.ContentType, body.Bytes, receivedAt);
-        if (WebhookAnswers.ProblemOf(result) is not { } problem)
-        {
-            await WebhookAnswers.WriteAsync(context.Response, result);
-            return;
-        }
-        if (problem.Status >= 500) Failed(name, result.Quarantined[0], RequestId.Of(context));
-        await problem.WriteAsync(context);
+        var result = await intake.TakeAsync(name, request.Headers, request.ContentType, body.Bytes, receivedAt, RequestId.Of(context));
+        if (WebhookAnswers.ProblemOf(result) is { } problem) await problem.WriteAsync(context);
+        else await WebhookAnswers.WriteAsync(context.Response, result);
     }
-
-    [LoggerMessage(LogLevel.Error, "A webhook of source {Source} failed; it is in quarantine as {QuarantineId} (request {RequestId})")]
-    private partial void Failed(string source, long quarantineId, string requestId);
 }
 
 /// <summary>What became of the events of a webhook.</summary>

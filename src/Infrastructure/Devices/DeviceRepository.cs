@@ -110,7 +110,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         foreach (var entry in changed)
         {
             var (device, present) = (entry.Device, Saved.From(entry.Device));
-            var onlyWaits = entry.Saved is { } saved && present == saved with { Pending = present.Pending };
+            var atMostWaits = entry.Saved is { } saved && present == saved with { Pending = present.Pending };
             if (entry.Saved != present)
             {
                 Save(entry, present);
@@ -118,9 +118,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             }
             if (entry.Version != device.Version)
             {
-                if (!onlyWaits) entry.InTable = device.Version;
+                if (!atMostWaits) entry.InTable = device.Version;
                 var values = Activity.Of(entry.ClientNo, device, restsOn: entry.InTable);
-                if (onlyWaits) activity.Append(device.Id.Value, values);
+                if (atMostWaits) activity.Append(device.Id.Value, values);
                 else activity.Write(device.Id.Value, values);
                 entry.Version = device.Version;
             }
@@ -244,7 +244,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         Connectivity Connectivity, CurrentSession? Session, DeviceProfile Profile, Pending Pending, string? Username, long SessionCount, int SubscriptionCount)
     {
         public static Saved From(Device device) => new(
-            device.Connectivity, device.Session, device.Profile, device.Pending is { DueAt: not null } due ? due with { DueAt = null } : device.Pending, device.Username, device.SessionCount, device.SubscriptionCount);
+            device.Connectivity, device.Session, device.Profile,
+            device.Pending is { DueAt: not null } due ? due with { DueAt = null } : device.Pending, // the same object where it can be: it outlives the transaction
+            device.Username, device.SessionCount, device.SubscriptionCount);
     }
 
     /// <summary>A row of `devices`.</summary>

@@ -104,7 +104,11 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         : QueueDepth >= QueueCapacity ? HealthCheckResult.Unhealthy("The queue of the writer is full.")
         : HealthCheckResult.Healthy());
 
-    public void Dispose() => work.Dispose();
+    /// <summary>A writer that still waits for the disk keeps the database open to the end of the process: its statements may not go under its hands.</summary>
+    public void Dispose()
+    {
+        if (!thread.IsAlive) work.Dispose();
+    }
 
     private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)
     {

@@ -8,12 +8,15 @@ namespace WebhookService.Infrastructure.Persistence;
 /// </summary>
 internal sealed class SharedTexts
 {
+    /// <summary>Longer texts, in characters, are not shared.</summary>
+    private const int Longest = 512;
+
     private readonly GenerationCache<string, string> known = new(16_384);
 
     [return: NotNullIfNotNull(nameof(text))]
     public string? Of(string? text)
     {
-        if (text is null) return null;
+        if (text is null or { Length: > Longest }) return text;
         if (known.TryGet(text, out var shared)) return shared;
         known.Age();
         known.Set(text, text);

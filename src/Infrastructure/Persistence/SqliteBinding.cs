@@ -4,7 +4,8 @@ namespace WebhookService.Infrastructure.Persistence;
 
 /// <summary>
 /// SQLite's functions that the writer calls some fifty times for one event. Through SQLitePCLRaw each takes and gives back a safe handle, and a text is
-/// copied into an array of its own; that costs more than what they do. The writer's thread owns the statements, so nobody can dispose one meanwhile.
+/// copied into an array of its own; that costs more than what they do. Only the writer's thread uses its statements, and they are disposed of when it
+/// has ended.
 /// </summary>
 internal static class SqliteBinding
 {
@@ -20,7 +21,8 @@ internal static class SqliteBinding
     public static int Blob(nint statement, int place, ReadOnlySpan<byte> value) =>
         sqlite3_bind_blob(statement, place, in MemoryMarshal.GetReference(value), value.Length, Transient);
 
-    // These two only write a few words, so the collector need not be told that the thread is away.
+    // These two write a few words and free what was bound before, so the collector need not be told that the thread is away. They wait for nobody,
+    // because no other thread uses the connection, and call nothing back.
 
     [DllImport(Library, EntryPoint = "sqlite3_bind_int64"), SuppressGCTransition]
     public static extern int Number(nint statement, int place, long value);

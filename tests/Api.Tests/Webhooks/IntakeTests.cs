@@ -111,7 +111,7 @@ public sealed class IntakeTests
         var body = Encoding.UTF8.GetBytes($"[{string.Join(',', Enumerable.Repeat("1", 500_000))}]");
         var before = GC.GetAllocatedBytesForCurrentThread();
 
-        var result = await intake.TakeAsync("emqx", new HeaderDictionary(), null, body, Arrival);
+        var result = await intake.TakeAsync("emqx", new HeaderDictionary(), null, body, Arrival, "request-7");
 
         Assert.Equal(500_000, result.Refused);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 * body.Length);
@@ -129,7 +129,7 @@ public sealed class IntakeTests
     [Fact]
     public async Task A_body_on_which_its_translator_fails_is_kept()
     {
-        var result = await With(new Translator(() => throw new OverflowException("a bug"))).TakeAsync("emqx", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival);
+        var result = await With(new Translator(() => throw new OverflowException("a bug"))).TakeAsync("emqx", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival, "request-7");
 
         Assert.Equal(("failed", 1, "{}"), (Assert.Single(kept).Code, result.Refused, Encoding.UTF8.GetString(kept[0].Body)));
         Assert.DoesNotContain("a bug", kept[0].Reason, StringComparison.Ordinal);
@@ -141,7 +141,7 @@ public sealed class IntakeTests
         var kind = new Translator(() => new Translation.Understood(Enumerable.Range(0, 4).Select(number =>
             number == 2 ? throw new OverflowException("a bug") : new Element(default, Assert.IsType<RecordClientConnected>(Elements(Emqx(Connected(number)))[0].Command)))));
 
-        var result = await With(kind).TakeAsync("emqx", new HeaderDictionary(), null, "[1,2,3,4]"u8.ToArray(), Arrival);
+        var result = await With(kind).TakeAsync("emqx", new HeaderDictionary(), null, "[1,2,3,4]"u8.ToArray(), Arrival, "request-7");
 
         Assert.Equal(("failed", 2, "[1,2,3,4]"), (Assert.Single(kept).Code, result.Accepted, Encoding.UTF8.GetString(kept[0].Body)));
     }
@@ -202,7 +202,7 @@ public sealed class IntakeTests
     [Fact]
     public async Task A_source_that_does_not_exist_is_not_found_and_the_others_are_named()
     {
-        var refusal = await Assert.ThrowsAsync<ApiException>(() => intake.TakeAsync("nope", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival));
+        var refusal = await Assert.ThrowsAsync<ApiException>(() => intake.TakeAsync("nope", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival, "request-7"));
 
         Assert.Equal(404, refusal.Problem.Status);
         Assert.Contains("emqx", refusal.Problem.Hint, StringComparison.Ordinal);
@@ -211,7 +211,7 @@ public sealed class IntakeTests
     [Fact]
     public async Task A_retry_that_succeeds_releases_the_body_and_counts_with_its_first_arrival()
     {
-        var result = await intake.RetryAsync(Quarantined(Connected(1)), Arrival.AddDays(1));
+        var result = await intake.RetryAsync(Quarantined(Connected(1)), Arrival.AddDays(1), "request-7");
 
         Assert.Equal(1, result.Accepted);
         await mediator.Received().Send(Arg.Is<RecordClientConnected>(command => command.ReceivedAt == Arrival), Arg.Any<CancellationToken>());
@@ -221,7 +221,7 @@ public sealed class IntakeTests
     [Fact]
     public async Task A_retry_that_fails_is_noted_and_keeps_no_second_copy()
     {
-        var result = await intake.RetryAsync(Quarantined("""{"event":"client.connected"}"""), Arrival.AddDays(1));
+        var result = await intake.RetryAsync(Quarantined("""{"event":"client.connected"}"""), Arrival.AddDays(1), "request-7");
 
         Assert.Equal((0, "clientid"), (result.Taken, Assert.Single(result.Mistakes).Mistake.Parameter));
         Assert.Empty(kept);
@@ -244,7 +244,7 @@ public sealed class IntakeTests
     }
 
     private Task<IntakeResult> TakeAsync(string body, string? contentType = "text/odd") =>
-        intake.TakeAsync("emqx", new HeaderDictionary(), contentType, Encoding.UTF8.GetBytes(body), Arrival);
+        intake.TakeAsync("emqx", new HeaderDictionary(), contentType, Encoding.UTF8.GetBytes(body), Arrival, "request-7");
 
     private void Answering<TCommand>(Outcome outcome)
         where TCommand : ICommand => mediator.Send(Arg.Any<TCommand>(), Arg.Any<CancellationToken>()).Returns(outcome);

@@ -27,8 +27,10 @@ public sealed class RecentTests
     [InlineData("site/7/😀")]
     public void Any_text_is_given_as_it_is(string text)
     {
-        Assert.Equal(text, texts.Of(Encoding.UTF8.GetBytes(text)));
-        Assert.Equal(text, texts.Of(Encoding.UTF8.GetBytes(text)));
+        var first = texts.Of(Encoding.UTF8.GetBytes(text));
+
+        Assert.Equal(text, first);
+        Assert.Same(first, texts.Of(Encoding.UTF8.GetBytes(text)));
     }
 
     [Fact]
