@@ -3,7 +3,7 @@ using System.Text;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using NSubstitute;
 using WebhookService.Api.Errors;
@@ -21,6 +21,7 @@ public sealed class IntakeTests
 {
     private readonly IMediator mediator = Substitute.For<IMediator>();
     private readonly List<QuarantineBody> kept = [];
+    private readonly Log log = [];
     private readonly Intake intake;
 
     public IntakeTests()
@@ -136,6 +137,18 @@ public sealed class IntakeTests
     }
 
     [Fact]
+    public async Task Failures_are_logged_with_the_id_of_their_request()
+    {
+        mediator.Send(Arg.Any<RecordClientConnected>(), Arg.Any<CancellationToken>()).Returns<Outcome>(_ => throw new InvalidOperationException("a bug"));
+
+        await With(new Translator(() => throw new OverflowException("a bug"))).TakeAsync("emqx", new HeaderDictionary(), null, "{}"u8.ToArray(), Arrival, "request-7");
+        await TakeAsync($"[{Connected(1)},{{}}]");
+
+        Assert.Equal(2, log.Count);
+        Assert.All(log, line => Assert.EndsWith("a bug (request request-7)", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_body_on_whose_third_element_its_translator_fails_is_kept_whole_and_the_first_two_taken()
     {
         var kind = new Translator(() => new Translation.Understood(Enumerable.Range(0, 4).Select(number =>
@@ -240,7 +253,7 @@ public sealed class IntakeTests
     private Intake With(params IWebhookSource[] kinds)
     {
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
-        return new(mediator, new WebhookSources(Options.Create(new IngestOptions()), kinds), new IngestWatch(TimeProvider.System), new ServiceMetrics(meters), NullLogger<Intake>.Instance);
+        return new(mediator, new WebhookSources(Options.Create(new IngestOptions()), kinds), new IngestWatch(TimeProvider.System), new ServiceMetrics(meters), log);
     }
 
     private Task<IntakeResult> TakeAsync(string body, string? contentType = "text/odd") =>
@@ -260,5 +273,20 @@ public sealed class IntakeTests
         public string Kind => "emqx";
 
         public Translation Translate(Webhook webhook) => translate();
+    }
+
+    /// <summary>Its lines: what was thrown, and the end of what was said of it.</summary>
+    private sealed class Log : List<string>, ILogger<Intake>
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            var said = formatter(state, exception);
+            Add($"{exception?.Message} {said[said.LastIndexOf('(')..]}");
+        }
     }
 }
