@@ -115,10 +115,7 @@ internal sealed partial class TokenStore : IDisposable
 
     private sealed record WatchedFile(string Path, FileStamp Stamp);
 
-    private sealed record Entry(byte[] Digest, ClaimsPrincipal Principal)
-    {
-        public KnownToken Known { get; } = new(Principal);
-    }
+    private sealed record Entry(byte[] Digest, KnownToken Known);
 
     private sealed class Presented(string text, KnownToken known)
     {
@@ -139,14 +136,14 @@ internal sealed partial class TokenStore : IDisposable
         public bool SameTokensAs(Snapshot other) =>
             Entries.Length == other.Entries.Length &&
             Entries.Zip(other.Entries).All(pair => pair.First.Digest.AsSpan().SequenceEqual(pair.Second.Digest)
-                && pair.First.Principal.Claims.Select(c => c.Value).SequenceEqual(pair.Second.Principal.Claims.Select(c => c.Value)));
+                && pair.First.Known.Caller.Claims.Select(c => c.Value).SequenceEqual(pair.Second.Known.Caller.Claims.Select(c => c.Value)));
 
         private static Entry EntryFor(TokenOptions token, int index)
         {
             var digest = new byte[SHA256.HashSizeInBytes];
             TokenStore.Digest(token.Token, digest);
             var claims = token.Scopes.Select(scope => new Claim("scope", scope)).Prepend(new Claim("sub", token.Name ?? $"token {index}"));
-            return new(digest, new(new ClaimsIdentity(claims, TokenAuthenticationHandler.Scheme, "sub", roleType: null)));
+            return new(digest, new(new(new ClaimsIdentity(claims, TokenAuthenticationHandler.Scheme, "sub", roleType: null))));
         }
     }
 

@@ -239,10 +239,11 @@ internal sealed class IntakeResult(string requestId)
     /// <summary>Wrong elements of one body that are kept one by one. With more the whole body is kept, once: repeating its good elements is harmless.</summary>
     public const int KeptSingly = 100;
 
-    public string RequestId { get; } = requestId;
-
     private List<RefusedPart>? mistakes; // of most bodies there are none
     private List<long>? quarantined;
+
+    /// <summary>Of the request that it is the result of, for log lines.</summary>
+    public string RequestId { get; } = requestId;
 
     /// <summary>News, also such as a later fact has overtaken.</summary>
     public int Accepted { get; set; }

@@ -5,6 +5,8 @@ namespace WebhookService.Infrastructure.Persistence;
 /// <summary>`Storage`: where the data is kept.</summary>
 public sealed class StorageOptions
 {
+    public const int UsualEntriesOfRun = 131_072;
+
     [Required]
     public string ConnectionString { get; set; } = "Data Source=data/webhooks.db";
 
@@ -14,5 +16,5 @@ public sealed class StorageOptions
 
     /// <summary>Entries of an index that are gathered in memory (about 60 bytes each, twice as many at times) before they are written together.</summary>
     [Range(1, 10_000_000)]
-    public int EntriesOfRun { get; init; } = 131_072;
+    public int EntriesOfRun { get; init; } = UsualEntriesOfRun;
 }

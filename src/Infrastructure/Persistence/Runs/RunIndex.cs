@@ -15,7 +15,6 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
 
     /// <summary>Room for what one commit may bring beyond a run, and for the run only if that is of a usual size.</summary>
     private const int MoreThanARun = 1_024;
-    private const int UsualRun = 131_072;
 
     private readonly UnitOfWork work;
     private readonly string rows;
@@ -185,7 +184,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
         WriteIfMany();
     }
 
-    private RecentEntries NoEntries() => new(Math.Min(entriesOfRun, UsualRun) + MoreThanARun);
+    private RecentEntries NoEntries() => new(Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun);
 
     private void ReadRows()
     {
