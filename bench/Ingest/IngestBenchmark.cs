@@ -76,6 +76,7 @@ internal static class IngestBenchmark
     {
         Console.WriteLine($"  {mix.Description}");
         var receipts = new List<Receipts>();
+        if (mix.Past > 0) Past.WriteTo(path, mix.Past);
         using (var service = await ServiceProcess.StartServiceAsync(path, cancellation))
         {
             var warmUps = await WarmUpAsync(service, mix, cancellation);

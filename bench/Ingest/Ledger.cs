@@ -120,7 +120,8 @@ internal sealed class Ledger : IDisposable
         var found = new Dictionary<(string Client, long At), Facts>();
         var twice = 0L;
         using var command = connection.CreateCommand();
-        command.CommandText = "SELECT c.client_id, s.connected_at, s.opened, s.closed_at IS NOT NULL FROM sessions s JOIN clients c USING (client_no)";
+        command.CommandText = "SELECT c.client_id, s.connected_at, s.opened, s.closed_at IS NOT NULL FROM sessions s JOIN clients c USING (client_no) WHERE s.connected_at >= $first";
+        command.Parameters.AddWithValue("$first", receipts.SelectMany(one => one.Sessions).Select(one => one.Session.At).DefaultIfEmpty().Min()); // those before were there before
         using var rows = command.ExecuteReader();
         while (rows.Read())
             if (!found.TryAdd((rows.GetString(0), rows.GetInt64(1)), If(rows.GetBoolean(2), Facts.First) | If(rows.GetBoolean(3), Facts.Second))) twice++;

@@ -15,6 +15,9 @@ internal enum EventKind
 /// <param name="Word">As it is written on the command line.</param>
 internal sealed class Mix(string Word, string Description, params (EventKind Kind, double Share)[] Shares)
 {
+    /// <summary>Sessions that each client has had in a fleet that has run for long.</summary>
+    public const int LongPast = 64;
+
     private const int Round = 200; // all shares are whole numbers of it
 
     public static readonly Mix PublishOnly = new("publish", "publish only", (EventKind.Publish, 1));
@@ -27,10 +30,17 @@ internal sealed class Mix(string Word, string Description, params (EventKind Kin
     /// <summary>Every client connects and is cut off again, over and over.</summary>
     public static readonly Mix Storm = new("storm", "connect/disconnect storm", (EventKind.Connected, 0.5), (EventKind.Disconnected, 0.5));
 
-    public static readonly IReadOnlyList<Mix> All = [PublishOnly, Real, Storm];
+    /// <summary>The same in a fleet that has run for long: what a connect finds of before is more than stays in memory.</summary>
+    public static readonly Mix StormWithPast =
+        new("storm-past", $"connect/disconnect storm of clients that have connected {LongPast} times before", (EventKind.Connected, 0.5), (EventKind.Disconnected, 0.5)) { Past = LongPast };
+
+    public static readonly IReadOnlyList<Mix> All = [PublishOnly, Real, Storm, StormWithPast];
 
     public string Word { get; } = Word;
     public string Description { get; } = Description;
+
+    /// <summary>Sessions that each client has had before the load.</summary>
+    public int Past { get; private init; }
 
     /// <summary>The kinds in the order in which they are sent, again and again: each as evenly spread as its share allows, a delivery after its message.</summary>
     public IReadOnlyList<EventKind> Order { get; } = Spread(Shares);

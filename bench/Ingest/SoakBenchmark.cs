@@ -32,6 +32,7 @@ internal static class SoakBenchmark
 
         var (path, receipts, rows, run) = (folder.File("soak.db"), new List<Receipts>(), new List<Row>(), 100L);
         var bounds = new[] { ("Retention__Messages__MaxCount", $"{kept}"), ("Retention__Journal__MaxCount", $"{2 * kept}") };
+        Past.WriteTo(path, Mix.LongPast);
         using (var service = await ServiceProcess.StartServiceAsync(path, bounded.Token, bounds))
         {
             foreach (var warmUp in await IngestBenchmark.WarmUpAsync(service, Mix, bounded.Token)) receipts.AddRange(warmUp.Receipts);

@@ -10,6 +10,7 @@ internal enum ReportKind
     Start,
     End,
     Subscription,
+    Unsubscription,
     State,
 }
 
@@ -21,6 +22,10 @@ internal sealed record BrokerReport(ReportKind Kind, Connection Of, DateTimeOffs
 {
     /// <summary>When it reaches us. Part of the fact where it says no time.</summary>
     public DateTimeOffset ArrivesAt { get; init; } = SentAt;
+
+    /// <summary>Of a subscription.</summary>
+    public string? Filter { get; private init; }
+    public int Qos { get; private init; }
 
     public DateTimeOffset Timestamp => SaysAt ?? ArrivesAt;
 
@@ -47,10 +52,17 @@ internal sealed record BrokerReport(ReportKind Kind, Connection Of, DateTimeOffs
 
     public static BrokerReport OfSubscription(Connection one, long at, string filter, int qos) => new(
         ReportKind.Subscription, one, Life.Time(at), Life.Time(at + one.Skew),
-        (set, time, seen) => set.Subscribed(filter, time, new(qos, null, null, null), seen));
+        (set, time, seen) => set.Subscribed(filter, time, new(qos, null, null, null), seen))
+    {
+        Filter = filter,
+        Qos = qos,
+    };
 
     public static BrokerReport OfUnsubscription(Connection one, long at, string filter) => new(
-        ReportKind.Subscription, one, Life.Time(at), Life.Time(at + one.Skew), (set, time, seen) => set.Unsubscribed(filter, time, seen));
+        ReportKind.Unsubscription, one, Life.Time(at), Life.Time(at + one.Skew), (set, time, seen) => set.Unsubscribed(filter, time, seen))
+    {
+        Filter = filter,
+    };
 
     /// <summary>What the broker's API says of a client whose last connection this is.</summary>
     public static BrokerReport OfState(Connection last, DateTimeOffset asOf, bool isCoarse) => new(

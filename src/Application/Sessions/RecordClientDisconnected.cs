@@ -33,6 +33,7 @@ internal sealed class RecordClientDisconnectedHandler(ClientPresence presence, I
         }
 
         var farewell = new Farewell(command.Node, command.Peer, at, reason, command.RawReason, FarewellKind.Disconnected) { ExpirySeconds = command.ExpirySeconds };
+        await sessions.RecallAsync(command.Client, farewell, cancellationToken);
         return await presence.TellAsync(
             command.Client, command.ReceivedAt, (set, seen) => set.Parted(farewell, seen), seenAt: at, cancellationToken);
     }

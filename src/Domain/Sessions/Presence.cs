@@ -109,12 +109,27 @@ public sealed record Presence(
         DateTimeOffset? until = null;
         for (var i = sessions.Count - 1; i >= 0; i--)
         {
-            var (at, first) = (sessions[i].ConnectedAt, i + rules.FlappingStarts - 1);
-            var begins = first < sessions.Count && at - sessions[first].ConnectedAt <= rules.FlappingWindow;
-            if (begins || until > at) until = sessions[i + rules.FlappingCalm - 1].ConnectedAt + rules.FlappingWindow;
+            if (FlappingBegins(sessions, i, rules) || until > sessions[i].ConnectedAt) until = sessions[i + rules.FlappingCalm - 1].ConnectedAt + rules.FlappingWindow;
             else until = null;
         }
         return until;
+    }
+
+    private static bool FlappingBegins(List<Session> sessions, int index, PresenceRules rules) =>
+        index + rules.FlappingStarts - 1 is var first && first < sessions.Count && sessions[index].ConnectedAt - sessions[first].ConnectedAt <= rules.FlappingWindow;
+
+    /// <summary>
+    /// How many of the newest sessions tell whether the client is flapping: up to a start with which that began, or before which it had ended, whatever was
+    /// before. More than there are if none of them was one.
+    /// </summary>
+    internal static int FlappingIsToldBy(List<Session> sessions, PresenceRules rules)
+    {
+        for (var i = 0; i + rules.FlappingCalm < sessions.Count; i++)
+        {
+            if (FlappingBegins(sessions, i, rules)) return i + rules.FlappingStarts;
+            if (sessions[i].ConnectedAt - sessions[i + rules.FlappingCalm].ConnectedAt > rules.FlappingWindow) return i + rules.FlappingCalm + 1;
+        }
+        return sessions.Count + 1;
     }
 }
 

@@ -9,8 +9,13 @@ namespace WebhookService.Domain.Sessions;
 /// </summary>
 public sealed class SessionSet(ClientId client) : Aggregate
 {
-    /// <summary>How many sessions decide. An older one is superseded in any case; it only lives on in the ledger.</summary>
+    /// <summary>How many sessions decide at most. An older one is superseded in any case; it only lives on in the ledger.</summary>
     public const int Window = 64;
+
+    private const int Least = 8;
+
+    /// <summary>Reports of sessions that began so shortly before the newest one may still be on their way, and name none where the dialect is old.</summary>
+    private static readonly TimeSpan OnTheirWay = TimeSpan.FromMinutes(1);
 
     /// <summary>How many farewells are kept for them: a session may have several (repeated with a new time, or `session_terminated`).</summary>
     public const int FarewellWindow = 4 * Window;
@@ -18,6 +23,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     private readonly List<Session> sessions = [];   // newest first
     private readonly List<Farewell> farewells = []; // oldest first
     private readonly Dictionary<string, Subscription> subscriptions = [];
+    private DateTimeOffset? edge; // sessions that began then or before may be missing; null while none are
 
     public ClientId Client { get; } = client;
     public IReadOnlyList<Session> Sessions => sessions;
@@ -205,7 +211,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
                 if (meant is null || session.Farewell is null) meant = session;
                 if (session.ConnectedAt < farewell.At) break;
             }
-            farewell.Matched = meant is not null;
+            farewell.Matched = meant is not null || (farewell.Matched && edge is not null); // else it is that of a session that is missing
             if (meant is not null) meant.Farewell ??= farewell;
         }
     }
@@ -259,7 +265,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
 
     private void Conclude(Subscription subscription, Observation seen)
     {
-        subscription.Follow(sessions, seen.Rules);
+        subscription.Follow(sessions, edge, seen.Rules);
         var ended = subscription.EndsAt <= seen.ReceivedAt;
         if (ended && !subscription.EndIsTold && subscription.SubscribedAt is not null)
             Raise(new SubscriptionEnded(Client, subscription.EndsAt!.Value, subscription.Filter, subscription.EndedBy!.Value));
@@ -268,11 +274,28 @@ public sealed class SessionSet(ClientId client) : Aggregate
 
     // ---- the set -----------------------------------------------------------------------------------------------------
 
-    /// <summary>True when a session of that name may exist that is older than the window and not at hand: <see cref="Recall"/> it first.</summary>
-    public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) =>
-        sessions.Count >= Window && connectedAt <= sessions[Window - 1].ConnectedAt && !sessions.Exists(session => session.Is(node, connectedAt, peer));
+    /// <summary>How many of a client's newest sessions mostly decide. Those and the one before them are read; if that is not <see cref="Sufficient"/>, all of the window.</summary>
+    public static int Usual(PresenceRules rules) => Math.Max(Least, rules.FlappingStarts);
 
-    /// <summary>Adds a session older than the window, as it was saved, because a report names it or one beside it. Its end stands.</summary>
+    /// <summary>False if sessions that decide may be missing.</summary>
+    public bool Sufficient(PresenceRules rules) => edge is null || Decisive(rules) < sessions.Count;
+
+    /// <summary>True when a session of that name may exist that is missing.</summary>
+    public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) => Lacks(connectedAt) && !IsAtHand(node, connectedAt, peer);
+
+    /// <summary>True when a session of that name is new, and a farewell that means it may have been taken for that of a session which is missing.</summary>
+    public bool MovesFarewell(string node, DateTimeOffset connectedAt, string? peer) =>
+        edge is not null && farewells.Count > 0 && !IsAtHand(node, connectedAt, peer) && farewells.Exists(farewell => farewell.Kind is FarewellKind.Disconnected && farewell.CanMean(new Session(node, connectedAt, peer)));
+
+    /// <summary>True when the farewell may be that of a session that is missing.</summary>
+    public bool Lacks(Farewell farewell) => Lacks(farewell.At) || (edge is not null && !sessions.Exists(farewell.CanMean));
+
+    /// <summary>True when a session that lived at that time may be missing.</summary>
+    public bool Lacks(DateTimeOffset at) => at <= edge;
+
+    private bool IsAtHand(string node, DateTimeOffset connectedAt, string? peer) => sessions.Exists(session => session.Is(node, connectedAt, peer));
+
+    /// <summary>Adds a session that is missing, as it was saved, because a report names it or one beside it. Its end stands.</summary>
     /// <param name="newSuccessor">A session that nobody knew came after it: that it was superseded is concluded anew.</param>
     public void Recall(Session session, bool newSuccessor = false)
     {
@@ -281,12 +304,32 @@ public sealed class SessionSet(ClientId client) : Aggregate
         Insert(session);
     }
 
-    /// <summary>Lets go of what is older than the window. To be called when all of it is saved.</summary>
-    public void Trim()
+    /// <summary>Lets go of what does not decide. To be called when all of it is saved.</summary>
+    public void Trim(PresenceRules rules)
     {
-        if (sessions.Count > Window) sessions.RemoveRange(Window, sessions.Count - Window);
-        if (sessions.Count == Window) farewells.RemoveAll(farewell => farewell.At < sessions[^1].ConnectedAt);
+        if (Decisive(rules) is var decisive && decisive < sessions.Count)
+        {
+            sessions.RemoveRange(decisive, sessions.Count - decisive);
+            edge = sessions[^1].ConnectedAt;
+        }
+        TrimFarewells();
+    }
+
+    /// <summary>Those of missing sessions have done their work.</summary>
+    private void TrimFarewells()
+    {
+        if (edge is not null) farewells.RemoveAll(farewell => farewell.At < edge);
         if (farewells.Count > FarewellWindow) farewells.RemoveRange(0, farewells.Count - FarewellWindow);
+    }
+
+    /// <summary>How many of the newest sessions decide; no others may have to be judged anew by what is told of these. More than there are if those at hand don't tell.</summary>
+    private int Decisive(PresenceRules rules)
+    {
+        var decisive = Math.Max(Usual(rules), Domain.Sessions.Presence.FlappingIsToldBy(sessions, rules));
+        while (decisive < sessions.Count && (Before(0, decisive - 1) <= OnTheirWay || Before(decisive - 1, decisive) <= rules.ClockTolerance)) decisive++;
+        return Math.Min(Window, decisive);
+
+        TimeSpan Before(int later, int earlier) => sessions[later].ConnectedAt - sessions[earlier].LatestStart;
     }
 
     /// <param name="isExact">The start is told to the millisecond.</param>
@@ -327,14 +370,17 @@ public sealed class SessionSet(ClientId client) : Aggregate
     }
 
     /// <summary>Builds the set as it was saved; the conclusions are drawn again from the facts.</summary>
+    /// <param name="sessions">The newest of the client.</param>
+    /// <param name="isAll">There are no others.</param>
     public static SessionSet Restore(
-        ClientId client, IEnumerable<Session> sessions, IEnumerable<Farewell> farewells, IEnumerable<Subscription> subscriptions, PresenceRules rules)
+        ClientId client, IEnumerable<Session> sessions, bool isAll, IEnumerable<Farewell> farewells, IEnumerable<Subscription> subscriptions, PresenceRules rules)
     {
         var set = new SessionSet(client);
         foreach (var session in sessions) set.Insert(session);
+        set.edge = isAll ? null : set.sessions[^1].ConnectedAt;
         set.farewells.AddRange(farewells);
         set.farewells.Sort(Farewell.Compare);
-        set.Trim(); // farewells of sessions older than the window have done their work
+        set.TrimFarewells();
         set.ConcludeEnds(rules);
         foreach (var session in set.sessions) session.EndIsTold = session.End is not null;
         foreach (var subscription in subscriptions) set.subscriptions[subscription.Filter] = subscription;

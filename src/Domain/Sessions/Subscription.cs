@@ -54,14 +54,15 @@ public sealed class Subscription
 
     /// <summary>Concludes the end: by UNSUBSCRIBE, or with the state of the sessions that inherited it one after another.</summary>
     /// <param name="sessions">Newest first.</param>
-    internal void Follow(IReadOnlyList<Session> sessions, PresenceRules rules)
+    /// <param name="edge">Those that began then or before may be missing; null if none are.</param>
+    internal void Follow(IReadOnlyList<Session> sessions, DateTimeOffset? edge, PresenceRules rules)
     {
         if (SubscribedAt is not { } made || UnsubscribedAt >= made)
         {
             (EndsAt, EndedBy) = (UnsubscribedAt, SubscriptionEndedBy.Unsubscribed);
             return;
         }
-        if (sessions.Count >= SessionSet.Window && EndsAt <= sessions[^1].ConnectedAt) return; // it ended in a session older than the window
+        if (EndsAt <= edge) return; // in a session that is missing
 
         (EndsAt, EndedBy) = (null, null);
         if (GoneWith(sessions, made, rules) is var (at, by)) (EndsAt, EndedBy) = (at > made ? at : made, by);

@@ -10,8 +10,6 @@ namespace WebhookService.Infrastructure.Sessions;
 /// <summary>A client's recent sessions, farewells and subscriptions as one set; of what was loaded, only rows that changed are written.</summary>
 internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 {
-    private static readonly string FindSessions = $"SELECT * FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {SessionSet.Window}";
-
     private const string FindSession = """
         SELECT * FROM sessions
         WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
@@ -22,8 +20,6 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         UNION ALL
         SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at <= @ConnectedAt ORDER BY connected_at DESC LIMIT 1)
         """;
-
-    private static readonly string FindFarewells = $"SELECT * FROM farewells WHERE client_no = $key ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}";
 
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = $key";
 
@@ -62,10 +58,10 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> insertFarewell;
     private readonly Lazy<Statement> markFarewell;
     private readonly Lazy<Statement> saveSubscription;
-    private readonly PreparedQuery<Row> findSessions;
-    private readonly PreparedQuery<FarewellRow> findFarewells;
+    private readonly Newest usual;
+    private readonly Newest window;
     private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
-    private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4); // a set may hold 64 sessions
+    private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules, SharedTexts texts)
@@ -74,7 +70,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
         update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
         identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
-        (findSessions, findFarewells, findSubscriptions) = (new(work, FindSessions), new(work, FindFarewells), new(work, FindSubscriptions));
+        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual(rules) + 1), new(work, SessionSet.Window), new(work, FindSubscriptions));
         insertFarewell = work.Prepare(InsertFarewell);
         markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
         saveSubscription = work.Prepare(SaveSubscription);
@@ -86,6 +82,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
     {
         var entry = Load(client);
+        if (entry.Set.Lacks(node, connectedAt, peer) || entry.Set.MovesFarewell(node, connectedAt, peer)) entry = Widened(client, entry);
         if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
@@ -99,10 +96,26 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask RecallAsync(ClientId client, Farewell farewell, CancellationToken cancellation)
+    {
+        var entry = Load(client);
+        if (entry.Set.Lacks(farewell)) Widened(client, entry);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask RecallAsync(ClientId client, DateTimeOffset at, CancellationToken cancellation)
+    {
+        var entry = Load(client);
+        if (entry.Set.Lacks(at)) Widened(client, entry);
+        return ValueTask.CompletedTask;
+    }
+
     public ValueTask SaveAsync(SessionSet sessions, CancellationToken cancellation)
     {
+        var entry = Load(sessions.Client);
+        if (entry.Set != sessions) throw new InvalidOperationException($"The sessions of {sessions.Client.Value} were read again since this set of them was.");
         journal.Append(sessions.TakeEvents());
-        changed.Add(Load(sessions.Client));
+        changed.Add(entry);
         return ValueTask.CompletedTask;
     }
 
@@ -113,11 +126,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         foreach (var entry in changed)
         {
-            entry.ClientNo ??= clients.NumberOf(entry.Set.Client.Value);
-            foreach (var session in entry.Set.Sessions) Flush(entry, session);
-            foreach (var farewell in entry.Set.Farewells) Flush(entry, farewell);
-            foreach (var subscription in entry.Set.Subscriptions) Flush(entry, subscription);
-            entry.Trim();
+            Flush(entry);
+            entry.Trim(rules);
         }
         changed.Clear();
     }
@@ -141,12 +151,38 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var entry = new Entry(clientNo, new SessionSet(client), texts);
-        var sessions = findSessions.Read(clientNo).ConvertAll(entry.Restored);
-        var farewells = findFarewells.Read(clientNo).ConvertAll(entry.Restored);
-        var subscriptions = findSubscriptions.Read(clientNo).ConvertAll(entry.Restored);
-        entry.Set = SessionSet.Restore(client, sessions, farewells, subscriptions, rules);
+        var entry = Read(client, clientNo, usual);
+        if (!entry.Set.Sufficient(rules)) entry = Read(client, clientNo, window);
+        entry.Trim(rules);
         return entry;
+    }
+
+    private Entry Read(ClientId client, long clientNo, Newest newest)
+    {
+        var entry = new Entry(clientNo, new SessionSet(client), texts);
+        var sessions = newest.Sessions.Read(clientNo).ConvertAll(entry.Restored);
+        var farewells = newest.Farewells.Read(clientNo).ConvertAll(entry.Restored);
+        var subscriptions = findSubscriptions.Read(clientNo).ConvertAll(entry.Restored);
+        entry.Set = SessionSet.Restore(client, sessions, isAll: sessions.Count < newest.Count, farewells, subscriptions, rules);
+        return entry;
+    }
+
+    /// <summary>The client with all the sessions that a set may hold.</summary>
+    private Entry Widened(ClientId client, Entry entry)
+    {
+        if (entry.Set.Sessions.Count >= SessionSet.Window) return entry;
+        if (changed.Remove(entry)) Flush(entry);
+        entry = Read(client, entry.ClientNo!.Value, window);
+        known.Set(client, entry);
+        return entry;
+    }
+
+    private void Flush(Entry entry)
+    {
+        entry.ClientNo ??= clients.NumberOf(entry.Set.Client.Value);
+        foreach (var session in entry.Set.Sessions) Flush(entry, session);
+        foreach (var farewell in entry.Set.Farewells) Flush(entry, farewell);
+        foreach (var subscription in entry.Set.Subscriptions) Flush(entry, subscription);
     }
 
     private void Flush(Entry entry, Session session)
@@ -206,6 +242,21 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         else entry.Subscriptions[subscription.Filter] = row;
     }
 
+    /// <summary>The rows of so many of a client's newest sessions, and of the farewells since.</summary>
+    private sealed class Newest(UnitOfWork work, int count)
+    {
+        public int Count => count;
+
+        public PreparedQuery<Row> Sessions { get; } = new(work, $"SELECT * FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {count}");
+
+        public PreparedQuery<FarewellRow> Farewells { get; } = new(work, $"""
+            SELECT * FROM farewells
+            WHERE client_no = $key
+              AND at >= coalesce((SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT 1 OFFSET {count - 1}), {long.MinValue})
+            ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}
+            """);
+    }
+
     /// <summary>A set and what of it is in the database.</summary>
     private sealed class Entry(long? clientNo, SessionSet set, SharedTexts texts)
     {
@@ -236,14 +287,12 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             return row.ToSubscription();
         }
 
-        /// <summary>Now that all is written, the set may keep to its window; what it lets go need not be remembered here.</summary>
-        public void Trim()
+        /// <summary>Now that all is written, the set may let go of what does not decide, and that need not be remembered here.</summary>
+        public void Trim(PresenceRules rules)
         {
-            Set.Trim();
-            if (Sessions.Count > 2 * SessionSet.Window)
-                foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
-            if (Farewells.Count > 2 * SessionSet.FarewellWindow)
-                foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
+            Set.Trim(rules);
+            if (Sessions.Count > Set.Sessions.Count) foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
+            if (Farewells.Count > Set.Farewells.Count) foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
         }
     }
 

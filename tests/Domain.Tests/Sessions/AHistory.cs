@@ -78,11 +78,15 @@ internal sealed class AHistory
     public IReadOnlyList<string> Events() => [.. Set.TakeEvents().Select(happened => happened.GetType().Name)];
 
     /// <summary>Saves the facts and reads them again.</summary>
-    public AHistory Restarted()
+    public AHistory Restarted() => Restarted(SessionSet.Window);
+
+    /// <summary>Likewise, but so many of the newest sessions only.</summary>
+    public AHistory Restarted(int count)
     {
         Set = SessionSet.Restore(
             Client,
-            [.. Set.Sessions.Take(SessionSet.Window).Select(Saved)],
+            [.. Set.Sessions.Take(count).Select(Saved)],
+            isAll: Set.Sessions.Count < count,
             [.. Set.Farewells.TakeLast(SessionSet.FarewellWindow).Select(one =>
                 Farewell.Restore(one.Node, one.Peer, one.At, one.Reason, one.RawReason, one.Kind, one.Matched, one.ExpirySeconds, one.AliveUntil))],
             [.. Set.Subscriptions.Select(one =>

@@ -555,13 +555,61 @@ public sealed class SessionSetTests
     [Fact]
     public void Only_what_was_saved_is_let_go_and_the_newest_stay()
     {
-        for (var i = 0; i < SessionSet.Window + 10; i++) history.Connected(i * 100);
-        Assert.Equal(SessionSet.Window + 10, history.Set.Sessions.Count);
+        for (var i = 0; i < 20; i++) history.Connected(i * 1000);
+        Assert.Equal(20, history.Set.Sessions.Count);
 
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
 
+        Assert.Equal(8, history.Set.Sessions.Count);
+        Assert.Equal(AHistory.At(19_000), history.Set.Sessions[0].ConnectedAt);
+    }
+
+    [Fact]
+    public void Sessions_of_which_reports_may_be_on_their_way_stay_up_to_a_bound()
+    {
+        for (var i = 0; i < 100; i++) history.Connected(i * 2);
+        history.Set.Trim(history.Rules);
+        Assert.Equal(32, history.Set.Sessions.Count); // those of the last minute, and the one before
+
+        for (var i = 0; i < 1000; i++) history.Connected(300 + (i / 10.0));
+        history.Set.Trim(history.Rules);
         Assert.Equal(SessionSet.Window, history.Set.Sessions.Count);
-        Assert.Equal(AHistory.At((SessionSet.Window + 9) * 100), history.Set.Sessions[0].ConnectedAt);
+    }
+
+    [Fact]
+    public void As_many_starts_as_flapping_takes_stay()
+    {
+        var patient = new AHistory { Rules = PresenceRules.Default with { FlappingStarts = 20, FlappingWindow = TimeSpan.FromHours(10) } };
+        for (var i = 0; i < 40; i++) patient.Connected(i * 1000);
+
+        patient.Set.Trim(patient.Rules);
+
+        Assert.Equal(20, patient.Set.Sessions.Count);
+        Assert.NotNull(patient.Presence.FlappingUntil);
+    }
+
+    [Fact]
+    public void Flapping_that_few_starts_keep_up_is_not_forgotten_with_the_starts_that_began_it()
+    {
+        for (var i = 0; i < 6; i++) history.Connected(i * 60);        // begins
+        for (var i = 0; i < 20; i++) history.Connected(490 + (i * 190)); // four in ten minutes
+        Assert.NotNull(history.Presence.FlappingUntil);
+        var before = history.Presence;
+
+        history.Set.Trim(history.Rules);
+
+        Assert.Equal(before.FlappingUntil, history.Presence.FlappingUntil);
+        Assert.False(history.Restarted(SessionSet.Usual(history.Rules)).Set.Sufficient(history.Rules));
+    }
+
+    [Fact]
+    public void Flapping_that_ended_needs_no_older_starts()
+    {
+        for (var i = 0; i < 6; i++) history.Connected(i * 60);
+        for (var i = 1; i < 20; i++) history.Connected(i * 1000);
+
+        Assert.True(history.Restarted(SessionSet.Usual(history.Rules)).Set.Sufficient(history.Rules));
+        Assert.Null(history.Presence.FlappingUntil);
     }
 
     [Fact]
@@ -569,7 +617,7 @@ public sealed class SessionSetTests
     {
         for (var i = 0; i < SessionSet.FarewellWindow + 10; i++) history.Parted(i * 100, peer: "10.0.0.1:1");
 
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
 
         Assert.Equal(AHistory.At(1000), history.Set.Farewells[0].At);
         Assert.Equal(SessionSet.FarewellWindow, history.Set.Farewells.Count);
@@ -583,7 +631,7 @@ public sealed class SessionSetTests
             history.Connected(i * 100, peer: $"10.0.0.1:{i}");
             history.Parted(i * 100 + 10, peer: $"10.0.0.1:{i}", reason: "tcp_closed");
             history.Parted(i * 100 + 100, peer: $"10.0.0.1:{i}", reason: "takenover");
-            history.Set.Trim();
+            history.Set.Trim(history.Rules);
         }
 
         history.Restarted();
@@ -593,17 +641,32 @@ public sealed class SessionSetTests
     }
 
     [Fact]
-    public void It_lacks_only_sessions_older_than_the_window()
+    public void It_lacks_only_sessions_that_were_let_go()
     {
-        for (var i = 1; i <= SessionSet.Window; i++)
-        {
-            Assert.False(history.Set.Lacks("n1", AHistory.At(0), null));
-            history.Connected(i * 100);
-        }
+        for (var i = 1; i <= 20; i++) history.Connected(i * 100);
+        Assert.False(history.Set.Lacks("n1", AHistory.At(0), null));
+
+        history.Set.Trim(history.Rules);
 
         Assert.True(history.Set.Lacks("n1", AHistory.At(0), null));
-        Assert.False(history.Set.Lacks("n1", AHistory.At(150), null));
-        Assert.False(history.Set.Lacks("n1", AHistory.At(100), null));
+        Assert.True(history.Set.Lacks("n1", AHistory.At(1200), null));
+        Assert.False(history.Set.Lacks("n1", AHistory.At(1300), null)); // it is there
+        Assert.False(history.Set.Lacks("n1", AHistory.At(1350), null));
+    }
+
+    [Theory]
+    [InlineData(1250, "10.0.0.1:20", true)]  // older than those at hand
+    [InlineData(1950, "10.0.0.1:19", false)]
+    [InlineData(1950, "10.0.0.1:3", true)]   // of none of them
+    public void It_lacks_the_session_of_a_farewell_that_is_none_of_those_at_hand(double at, string peer, bool lacks)
+    {
+        for (var i = 1; i <= 20; i++) history.Connected(i * 100, peer: $"10.0.0.1:{i}");
+        var farewell = new Farewell("n1", peer, AHistory.At(at), DisconnectReason.Network, "tcp_closed", FarewellKind.Disconnected);
+        Assert.False(history.Set.Lacks(farewell));
+
+        history.Set.Trim(history.Rules);
+
+        Assert.Equal(lacks, history.Set.Lacks(farewell));
     }
 
     [Fact]
@@ -613,7 +676,7 @@ public sealed class SessionSetTests
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100);
         var old = AHistory.Saved(history.Session(0));
         history.Disconnected(SessionSet.Window * 100, at: 9000);
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
         history.Events();
 
         history.Set.Recall(old);
@@ -629,7 +692,7 @@ public sealed class SessionSetTests
         history.Connected(0);
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100);
         var old = AHistory.Saved(history.Session(0));
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
         history.Set.Recall(old);
 
         history.Disconnected(0, at: 99, "discarded");

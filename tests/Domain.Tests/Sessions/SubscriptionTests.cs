@@ -279,7 +279,7 @@ public sealed class SubscriptionTests
         history.Subscribed(1);
         history.Disconnected(0, at: 2);
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100, clean: false);
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
 
         history.Connected(90_000, clean: false);
 
@@ -293,7 +293,7 @@ public sealed class SubscriptionTests
         history.Connected(0, expiry: 7200, clean: false);
         history.Subscribed(1);
         for (var i = 1; i <= SessionSet.Window; i++) history.Connected(i * 100, expiry: 7200, clean: false);
-        history.Set.Trim();
+        history.Set.Trim(history.Rules);
         Assert.Equal(NoEnd, history.EndOf());
 
         history.Connected(9000, clean: true);

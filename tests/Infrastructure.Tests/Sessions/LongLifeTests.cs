@@ -1,0 +1,95 @@
+using WebhookService.Application.Common;
+using WebhookService.Application.Sessions;
+using WebhookService.Domain;
+using WebhookService.Domain.Brokers;
+using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Tests.Persistence;
+using WebhookService.Lives;
+
+namespace WebhookService.Infrastructure.Tests.Sessions;
+
+/// <summary>
+/// Few of a client's sessions stay at hand. Lives of many more, told in any order and by a service that forgets, come out as they do where all facts are
+/// at hand.
+/// </summary>
+public sealed class LongLifeTests
+{
+    private const int Lives = 60;
+    private static readonly DateTimeOffset Now = Life.Noon.AddDays(1);
+    private static readonly Observation Seen = new(Now, PresenceRules.Default);
+
+    [Theory]
+    [InlineData(Dialect.ConnectedAt)]
+    [InlineData(Dialect.Peername)]
+    [InlineData(Dialect.NodeAndTime)]
+    public async Task A_long_life_comes_out_the_same_whatever_is_forgotten_meanwhile(Dialect dialect)
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        for (var seed = 1; seed <= Lives; seed++)
+        {
+            var (random, client, whole) = (new Random(seed), new ClientId($"{dialect}-{seed}"), new SessionSet(new ClientId("whole")));
+            var life = Long(dialect, random);
+
+            foreach (var report in Disordered(life.Reports(), random))
+            {
+                report.Tell(whole, Seen);
+                await store.SendAsync(CommandOf(report, client, dialect));
+                if (random.Next(5) == 0) await Assert.ThrowsAsync<InvalidOperationException>(() => store.SendAsync(new ConnectAndFail(new ClientId("other")))); // forgets all
+            }
+
+            Same(SessionsOf(whole), SessionsOf(store, client));
+            Same(SubscriptionsOf(whole), SubscriptionsOf(store, client));
+
+            void Same(IReadOnlyList<string> expected, IReadOnlyList<string> actual) => Assert.True(
+                expected.SequenceEqual(actual),
+                $"Drawn with {seed}: {life}\nexpected {string.Join(", ", expected.Except(actual))}\nbut there is {string.Join(", ", actual.Except(expected))}");
+        }
+    }
+
+    /// <summary>Ten to forty connections, none within one millisecond: whose farewell it is then, is a guess from all that is at hand.</summary>
+    private static Life Long(Dialect dialect, Random random)
+    {
+        var steps = new List<Step>();
+        var many = random.Next(10, 41);
+        while (steps.Count < many) steps.AddRange(Life.Drawn(dialect, random).Steps);
+        return Life.Drawn(dialect, random) with { Steps = [.. steps.Select(step => step with { Stays = step.Stays + 2, Pause = step.Pause + 2 })] };
+    }
+
+    /// <summary>Half of them in any order whatever, the others with some that come late; some are told twice.</summary>
+    private static IReadOnlyList<BrokerReport> Disordered(IReadOnlyList<BrokerReport> reports, Random random)
+    {
+        var any = random.Next(2) == 0;
+        return [.. reports
+            .SelectMany(report => random.Next(6) == 0 ? [report, report] : new[] { report })
+            .Select((report, i) => (report, place: any || random.Next(5) == 0 ? random.Next(reports.Count) : i))
+            .OrderBy(one => one.place).Select(one => one.report)];
+    }
+
+    private static ICommand CommandOf(BrokerReport report, ClientId client, Dialect dialect)
+    {
+        var (one, node, peer) = (report.Of, report.Of.Node, dialect is Dialect.NodeAndTime ? null : report.Of.Peer);
+        return report.Kind switch
+        {
+            ReportKind.Start => new RecordClientConnected(
+                client, node, one.ConnectedAt, peer, new ConnectionDetails { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" }, Now),
+            ReportKind.End => new RecordClientDisconnected(
+                client, node, dialect is Dialect.ConnectedAt ? one.ConnectedAt : null, peer, report.Timestamp, one.Reason, null, Now),
+            ReportKind.Subscription => new RecordSubscribed(client, report.Filter!, new(report.Qos, null, null, null), report.Timestamp, null, Now),
+            _ => new RecordUnsubscribed(client, report.Filter!, report.Timestamp, Now),
+        };
+    }
+
+    private static IReadOnlyList<string> SessionsOf(SessionSet set) => Lines(set.Sessions.Select(one => (
+        one.Node, one.ConnectedAt.ToUnixTimeMilliseconds(), one.Peer, one.Opened, one.End?.At.ToUnixTimeMilliseconds(), one.End?.RawReason, one.End?.By.ToString().ToLowerInvariant())));
+
+    private static IReadOnlyList<string> SessionsOf(AStore store, ClientId client) => Lines(store.Query<(string, long, string?, bool, long?, string?, string?)>(
+        "SELECT node, connected_at, peer, opened, end_at, end_raw, ended_by FROM sessions JOIN clients USING (client_no) WHERE client_id = @id", new { id = client.Value }));
+
+    private static IReadOnlyList<string> SubscriptionsOf(SessionSet set) => Lines(set.Subscriptions.Select(one => (
+        one.Filter, one.SubscribedAt?.ToUnixTimeMilliseconds(), one.EndsAt?.ToUnixTimeMilliseconds(), one.EndedBy is { } by ? Words.Of(by) : null)));
+
+    private static IReadOnlyList<string> SubscriptionsOf(AStore store, ClientId client) => Lines(store.Query<(string, long?, long?, string?)>(
+        "SELECT filter, subscribed_at, ends_at, ended_by FROM subscriptions JOIN clients USING (client_no) WHERE client_id = @id", new { id = client.Value }));
+
+    private static string[] Lines<T>(IEnumerable<T> rows) => [.. rows.Select(row => $"{row}").Order()];
+}
