@@ -599,7 +599,35 @@ public sealed class SessionSetTests
         history.Set.Trim(history.Rules);
 
         Assert.Equal(before.FlappingUntil, history.Presence.FlappingUntil);
-        Assert.False(history.Restarted(SessionSet.Usual(history.Rules)).Set.Sufficient(history.Rules));
+        Assert.False(history.Restarted(SessionSet.Usual(history.Rules) + 1).Set.Sufficient(history.Rules));
+    }
+
+    [Fact]
+    public void Of_sessions_whose_order_is_not_certain_all_stay_or_none()
+    {
+        for (var i = 1; i <= 12; i++) history.Connected(i * 1000);
+        history.Connected(13_000.5, node: "n2");
+        for (var i = 14; i <= 20; i++) history.Connected(i * 1000);
+        history.Connected(13_000);
+
+        history.Set.Trim(history.Rules);
+
+        Assert.Equal(9, history.Set.Sessions.Count);
+        Assert.Equal(AHistory.At(13_000), history.Set.Sessions[^1].ConnectedAt);
+    }
+
+    [Fact]
+    public void A_farewell_stays_matched_when_its_session_is_let_go()
+    {
+        history.Connected(0, node: "n2", peer: "10.0.0.1:1");
+        for (var i = 1; i <= 8; i++) history.Connected(i * 1000, peer: "10.0.0.1:2");
+        history.Parted(1500, node: "n2", peer: "10.0.0.1:1"); // taken over, and noticed late
+        history.Set.Trim(history.Rules);
+
+        history.Disconnected(8000, at: 8001, peer: "10.0.0.1:2");
+
+        Assert.Equal([8, 1], [history.Set.Sessions.Count, history.Set.Farewells.Count]);
+        Assert.True(history.Set.Farewells[0].Matched);
     }
 
     [Fact]
@@ -608,7 +636,7 @@ public sealed class SessionSetTests
         for (var i = 0; i < 6; i++) history.Connected(i * 60);
         for (var i = 1; i < 20; i++) history.Connected(i * 1000);
 
-        Assert.True(history.Restarted(SessionSet.Usual(history.Rules)).Set.Sufficient(history.Rules));
+        Assert.True(history.Restarted(SessionSet.Usual(history.Rules) + 1).Set.Sufficient(history.Rules));
         Assert.Null(history.Presence.FlappingUntil);
     }
 
@@ -656,6 +684,7 @@ public sealed class SessionSetTests
 
     [Theory]
     [InlineData(1250, "10.0.0.1:20", true)]  // older than those at hand
+    [InlineData(1300, "10.0.0.1:13", true)]  // in the millisecond in which the oldest of them began
     [InlineData(1950, "10.0.0.1:19", false)]
     [InlineData(1950, "10.0.0.1:3", true)]   // of none of them
     public void It_lacks_the_session_of_a_farewell_that_is_none_of_those_at_hand(double at, string peer, bool lacks)

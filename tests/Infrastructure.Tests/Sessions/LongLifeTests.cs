@@ -16,6 +16,7 @@ public sealed class LongLifeTests
 {
     private const int Lives = 60;
     private static readonly DateTimeOffset Now = Life.Noon.AddDays(1);
+    private static readonly ClientId Client = new("pump-7");
     private static readonly Observation Seen = new(Now, PresenceRules.Default);
 
     [Theory]
@@ -45,6 +46,42 @@ public sealed class LongLifeTests
                 $"Drawn with {seed}: {life}\nexpected {string.Join(", ", expected.Except(actual))}\nbut there is {string.Join(", ", actual.Except(expected))}");
         }
     }
+
+    [Fact]
+    public async Task A_subscription_told_late_ends_with_its_own_session()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        for (var i = 0; i < 20; i++) await store.SendAsync(Opened(i, expiry: i == 3 ? 0 : 4_294_967_295));
+
+        await store.SendAsync(new RecordSubscribed(Client, "a/#", new(0, null, null, null), Life.Noon.AddMinutes(3.5), null, Now));
+
+        Assert.Equal([(Life.Noon.AddMinutes(4).ToUnixTimeMilliseconds(), "session-end")], store.Query<(long, string)>("SELECT ends_at, ended_by FROM subscriptions"));
+    }
+
+    [Fact]
+    public async Task What_was_told_within_the_transaction_is_not_lost_when_older_sessions_are_read()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        for (var i = 0; i < 20; i++) await store.SendAsync(Opened(i));
+        using var gate = new ManualResetEventSlim();
+        var wait = new WaitInTheWriter(gate, new());
+        var waiting = store.SendAsync(wait);
+        await wait.Running.Task;
+
+        var (newest, end, oldest) = (store.SendAsync(Opened(20)), store.SendAsync(Closed(20)), store.SendAsync(Closed(0)));
+        gate.Set();
+
+        Assert.Equal([Outcome.Applied, Outcome.Applied, Outcome.Applied], await Task.WhenAll(newest, end, oldest));
+        await waiting;
+        Assert.Equal([0L, 20L], store.Query<long>("SELECT (connected_at - @noon) / 60000 FROM sessions WHERE closed_at IS NOT NULL ORDER BY 1", new { noon = Life.Noon.ToUnixTimeMilliseconds() }));
+        Assert.Equal([(21L, 21L)], store.Query<(long, long)>("SELECT count(*), count(end_at) FROM sessions"));
+    }
+
+    private static RecordClientConnected Opened(int minute, long expiry = 0) =>
+        new(Client, "n1", Life.Noon.AddMinutes(minute), "10.0.0.1:1", new ConnectionDetails { CleanStart = false, ExpirySeconds = expiry, ProtocolVersion = "5" }, Now);
+
+    private static RecordClientDisconnected Closed(int minute) =>
+        new(Client, "n1", Life.Noon.AddMinutes(minute), "10.0.0.1:1", Life.Noon.AddMinutes(minute + 0.5), "tcp_closed", null, Now);
 
     /// <summary>Ten to forty connections, none within one millisecond: whose farewell it is then, is a guess from all that is at hand.</summary>
     private static Life Long(Dialect dialect, Random random)
