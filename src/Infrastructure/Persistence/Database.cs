@@ -17,8 +17,11 @@ internal sealed class Database
     static Database()
     {
         // A connection is used by one thread at a time here (the writer's, or that of the reader who took it from the pool), so it needs no lock of its own.
+        // Nobody asks how much memory SQLite uses, and counting that takes a lock at every turn. Both are refused, harmlessly, where SQLite is in use already.
         SQLitePCL.Batteries_V2.Init();
-        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD); // refused, harmlessly, where SQLite is in use already
+        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MEMSTATUS, 0);
+        GatheredLog.Register();
         DefaultTypeMap.MatchNamesWithUnderscores = true;
         SqlMapper.RemoveTypeMap(typeof(DateTimeOffset)); // else parameters go past the handler
         SqlMapper.RemoveTypeMap(typeof(DateTimeOffset?));
@@ -33,7 +36,7 @@ internal sealed class Database
         CreateFolder();
         source.Pooling = false;
         if (!options.Value.ConnectionString.Contains("Timeout", StringComparison.OrdinalIgnoreCase)) source.DefaultTimeout = 5;
-        writing = source.ConnectionString;
+        writing = string.IsNullOrEmpty(source.Vfs) ? $"{source.ConnectionString};Vfs={GatheredLog.Name}" : source.ConnectionString;
         source.Pooling = true;
         source.Mode = SqliteOpenMode.ReadOnly;
         reading = source.ConnectionString;

@@ -1,0 +1,238 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace WebhookService.Infrastructure.Persistence;
+
+/// <summary>
+/// SQLite's way to its files (a VFS), with one thing changed: what a transaction appends to the write-ahead log is gathered and goes into the file with one
+/// call. SQLite itself writes each page with two, of 24 and 4,096 bytes, for which the kernel takes several times as long (decision 0016).
+/// </summary>
+/// <remarks>
+/// The last page of a transaction is marked in its header (https://sqlite.org/fileformat2.html#walformat). With it all is written, before SQLite syncs the
+/// log and others hear of the commit; until then nobody but the connection itself looks for these pages, and what it looks at is written first. What is not
+/// in the file when the process dies was not committed.
+/// </remarks>
+internal static unsafe class GatheredLog
+{
+    /// <summary>For `Vfs` of a connection string, once <see cref="Register"/> was called.</summary>
+    public const string Name = "gathered-log";
+
+    private const string Library = "e_sqlite3";
+
+    /// <summary>Bytes: the most that SQLite's VFS for Unix takes at once (it looks at 17 bits of the count). Larger transactions are written in pieces.</summary>
+    private const int Capacity = (128 * 1024) - 1;
+
+    /// <summary>Bytes before each page in the log. If those from the fifth on say a size of the database, its page is the last of a transaction.</summary>
+    private const int PageHeader = 24;
+
+    // From sqlite3.h.
+    private const int Ok = 0;
+    private const int OutOfMemory = 7;
+    private const int OpensLog = 0x0008_0000;
+
+    private static Vfs* usual;
+    private static Methods* methods;
+
+    /// <summary>To be called once, after SQLite was configured.</summary>
+    public static void Register()
+    {
+        usual = sqlite3_vfs_find(null);
+        methods = (Methods*)NativeMemory.Alloc((nuint)sizeof(Methods));
+        *methods = new Methods
+        {
+            Version = 1,
+            Close = &Close,
+            Read = &Read,
+            Write = &Write,
+            Truncate = &Truncate,
+            Sync = &Sync,
+            Size = &Size,
+            Lock = &Lock,
+            Unlock = &Unlock,
+            IsReserved = &IsReserved,
+            Control = &Control,
+            SectorSize = &SectorSize,
+            Traits = &Traits,
+        };
+        var own = (Vfs*)NativeMemory.Alloc((nuint)sizeof(Vfs));
+        *own = *usual; // whose other functions don't look at what they belong to
+        own->Name = (byte*)Marshal.StringToCoTaskMemUTF8(Name);
+        own->FileSize += sizeof(Log);
+        own->Open = &Open;
+        var result = sqlite3_vfs_register(own, 0);
+        if (result != Ok) throw new InvalidOperationException($"SQLite does not take the VFS {Name}: error {result}.");
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Open(Vfs* own, byte* path, File* file, int flags, int* opened)
+    {
+        if ((flags & OpensLog) == 0) return usual->Open(usual, path, file, flags, opened);
+
+        var log = (Log*)file;
+        *log = default; // a file without methods is one that is not open
+        Inner(file)->Methods = null;
+        var pages = (byte*)sqlite3_malloc(Capacity);
+        if (pages is null) return OutOfMemory;
+        var result = usual->Open(usual, path, Inner(file), flags, opened);
+        if (Inner(file)->Methods is null) sqlite3_free(pages);
+        else
+        {
+            log->File.Methods = methods; // SQLite closes it then, even if opening it failed
+            log->Pages = pages;
+        }
+        return result;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Close(File* file)
+    {
+        var put = Put(file);
+        sqlite3_free(((Log*)file)->Pages);
+        var closed = Inner(file)->Methods->Close(Inner(file));
+        return put == Ok ? closed : put;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Read(File* file, byte* into, int count, long offset) =>
+        Put(file) is var put && put == Ok ? Inner(file)->Methods->Read(Inner(file), into, count, offset) : put;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Write(File* file, byte* from, int count, long offset)
+    {
+        var log = (Log*)file;
+        if (offset == 0) log->End = 0; // the log begins anew
+        var appends = offset >= log->End && count <= Capacity;
+        if (!appends || offset != log->Offset + log->Count || log->Count + count > Capacity)
+        {
+            var put = Put(file);
+            if (put != Ok) return put;
+            log->Offset = offset;
+        }
+        if (!appends) return Inner(file)->Methods->Write(Inner(file), from, count, offset);
+
+        Buffer.MemoryCopy(from, log->Pages + log->Count, Capacity - log->Count, count);
+        log->Count += count;
+        log->End = offset + count;
+        var isLast = log->IsLast;
+        log->IsLast = count == PageHeader && *(int*)(from + 4) != 0;
+        return isLast ? Put(file) : Ok;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Truncate(File* file, long size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Truncate(Inner(file), size) : put;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Sync(File* file, int flags) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Sync(Inner(file), flags) : put;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Size(File* file, long* size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Size(Inner(file), size) : put;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Lock(File* file, int level) => Inner(file)->Methods->Lock(Inner(file), level);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Unlock(File* file, int level) => Inner(file)->Methods->Unlock(Inner(file), level);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int IsReserved(File* file, int* isReserved) => Inner(file)->Methods->IsReserved(Inner(file), isReserved);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Control(File* file, int operation, void* argument) => Inner(file)->Methods->Control(Inner(file), operation, argument);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int SectorSize(File* file) => Inner(file)->Methods->SectorSize(Inner(file));
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Traits(File* file) => Inner(file)->Methods->Traits(Inner(file));
+
+    /// <summary>Writes what was gathered. Where that fails it is gone, and the transaction with it: SQLite hears of it before it commits.</summary>
+    private static int Put(File* file)
+    {
+        var log = (Log*)file;
+        if (log->Count == 0) return Ok;
+
+        var count = log->Count;
+        log->Count = 0;
+        return Inner(file)->Methods->Write(Inner(file), log->Pages, count, log->Offset);
+    }
+
+    /// <summary>The log as the usual VFS opened it, which lies behind our part of it.</summary>
+    private static File* Inner(File* file) => (File*)((Log*)file + 1);
+
+    [DllImport(Library)]
+    private static extern Vfs* sqlite3_vfs_find(byte* name);
+
+    [DllImport(Library)]
+    private static extern int sqlite3_vfs_register(Vfs* vfs, int isDefault);
+
+    [DllImport(Library)]
+    private static extern void* sqlite3_malloc(int bytes);
+
+    [DllImport(Library)]
+    private static extern void sqlite3_free(void* memory);
+
+    /// <summary>What a log that we opened begins with.</summary>
+    private struct Log
+    {
+        public File File;
+        public byte* Pages;
+
+        /// <summary>Where in the file the first of the gathered bytes belongs.</summary>
+        public long Offset;
+
+        /// <summary>Bytes gathered.</summary>
+        public int Count;
+
+        /// <summary>The page that comes next is the last of its transaction.</summary>
+        public bool IsLast;
+
+        /// <summary>Where the log has been written to since it began.</summary>
+        public long End;
+    }
+
+    /// <summary>`sqlite3_file`.</summary>
+    private struct File
+    {
+        public Methods* Methods;
+    }
+
+    /// <summary>`sqlite3_io_methods`, version 1: a log has neither shared memory nor mapped pages.</summary>
+    private struct Methods
+    {
+        public int Version;
+        public delegate* unmanaged[Cdecl]<File*, int> Close;
+        public delegate* unmanaged[Cdecl]<File*, byte*, int, long, int> Read;
+        public delegate* unmanaged[Cdecl]<File*, byte*, int, long, int> Write;
+        public delegate* unmanaged[Cdecl]<File*, long, int> Truncate;
+        public delegate* unmanaged[Cdecl]<File*, int, int> Sync;
+        public delegate* unmanaged[Cdecl]<File*, long*, int> Size;
+        public delegate* unmanaged[Cdecl]<File*, int, int> Lock;
+        public delegate* unmanaged[Cdecl]<File*, int, int> Unlock;
+        public delegate* unmanaged[Cdecl]<File*, int*, int> IsReserved;
+        public delegate* unmanaged[Cdecl]<File*, int, void*, int> Control;
+        public delegate* unmanaged[Cdecl]<File*, int> SectorSize;
+        public delegate* unmanaged[Cdecl]<File*, int> Traits;
+    }
+
+#pragma warning disable CS0649 // SQLite gives most of them their values
+
+    /// <summary>`sqlite3_vfs`, version 3.</summary>
+    private struct Vfs
+    {
+        public int Version;
+        public int FileSize;
+        public int LongestPath;
+        public Vfs* Next;
+        public byte* Name;
+        public void* Data;
+        public delegate* unmanaged[Cdecl]<Vfs*, byte*, File*, int, int*, int> Open;
+        public Others Functions;
+    }
+
+    /// <summary>Those that stay as they are.</summary>
+    [InlineArray(15)]
+    private struct Others
+    {
+        public nint First;
+    }
+}

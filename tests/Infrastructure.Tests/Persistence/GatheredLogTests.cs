@@ -1,0 +1,155 @@
+using System.Runtime.InteropServices;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
+using WebhookService.Infrastructure.Persistence;
+
+namespace WebhookService.Infrastructure.Tests.Persistence;
+
+/// <summary>The log is written with fewer calls, and all else is as it was: what is committed is in the file, what fails is not, others see every commit.</summary>
+public sealed class GatheredLogTests : IDisposable
+{
+    private const int ErrorFull = 13;
+
+    private readonly string folder = Directory.CreateTempSubdirectory("log-").FullName;
+    private readonly Database database;
+    private readonly SqliteConnection writer;
+
+    public GatheredLogTests()
+    {
+        database = Open($"Data Source={Path.Combine(folder, "a.db")}");
+        writer = database.OpenForWriting();
+        writer.Execute("CREATE TABLE t (id INTEGER PRIMARY KEY, value BLOB)");
+    }
+
+    public void Dispose()
+    {
+        writer.Dispose();
+        SqliteConnection.ClearAllPools();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("FULL")]
+    [InlineData("OFF")]
+    public void Any_transactions_whatever_leave_what_they_committed(string synchronous)
+    {
+        var (random, expected) = (new Random(1), new Dictionary<long, byte[]>());
+        writer.Execute($"PRAGMA synchronous={synchronous}; PRAGMA cache_size=5; PRAGMA wal_autocheckpoint=100"); // pages go to the log before the commit, and are read from it again
+
+        for (var i = 0; i < 150; i++)
+        {
+            var before = new Dictionary<long, byte[]>(expected);
+            writer.Execute("BEGIN IMMEDIATE");
+            Change(random, expected, random.Next(1, 60));
+            if (random.Next(3) == 0)
+            {
+                var point = new Dictionary<long, byte[]>(expected);
+                writer.Execute("SAVEPOINT here");
+                Change(random, expected, random.Next(1, 60));
+                writer.Execute("ROLLBACK TO here; RELEASE here");
+                expected = point;
+                Change(random, expected, random.Next(0, 10));
+            }
+            if (random.Next(5) > 0) writer.Execute("COMMIT");
+            else
+            {
+                writer.Execute("ROLLBACK");
+                expected = before;
+            }
+
+            Assert.Equal(Lines(expected), Rows(database.OpenForReading()));
+        }
+
+        Assert.Equal("ok", writer.ExecuteScalar<string>("PRAGMA integrity_check"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2_000)] // more than is gathered at once
+    public void What_is_committed_is_in_the_files_when_the_process_dies(int rows)
+    {
+        var expected = new Dictionary<long, byte[]>();
+        writer.Execute("BEGIN IMMEDIATE");
+        Change(new Random(1), expected, rows);
+        writer.Execute("COMMIT");
+        writer.Execute("BEGIN IMMEDIATE");
+        Change(new Random(2), [], 10);
+
+        foreach (var ending in new[] { "", "-wal" }) File.Copy($"{database.Path}{ending}", Path.Combine(folder, $"b.db{ending}"));
+
+        Assert.Equal(Lines(expected), Rows(Open($"Data Source={Path.Combine(folder, "b.db")}").OpenForWriting()));
+        writer.Execute("ROLLBACK");
+    }
+
+    [LinuxFact]
+    public void A_commit_takes_few_calls()
+    {
+        writer.Execute("BEGIN IMMEDIATE");
+        Change(new Random(1), [], 20);
+        var before = Writes();
+        writer.Execute("COMMIT");
+
+        Assert.InRange(Writes() - before, 1, 3);
+
+        static long Writes() => long.Parse(File.ReadLines("/proc/thread-self/io").Single(line => line.StartsWith("syscw", StringComparison.Ordinal)).Split(' ')[1]);
+    }
+
+    [LinuxFact]
+    public void A_log_that_cannot_be_written_fails_the_commit()
+    {
+        writer.Execute("INSERT INTO t VALUES (1, zeroblob(10))");
+        var log = int.Parse(Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd").Single(file => new FileInfo(file).LinkTarget == $"{database.Path}-wal")));
+        using (var full = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.Write))
+            Assert.Equal(log, Dup2((int)full.DangerousGetHandle(), log));
+
+        var failed = Assert.Throws<SqliteException>(() => writer.Execute("INSERT INTO t VALUES (2, zeroblob(10))"));
+
+        Assert.Equal(ErrorFull, failed.SqliteErrorCode);
+        Assert.Equal(["1"], database.OpenForReading().Query<string>("SELECT id FROM t"));
+    }
+
+    [Fact]
+    public void A_vfs_that_the_user_chose_is_used()
+    {
+        Assert.Contains($"Vfs={GatheredLog.Name}", writer.ConnectionString, StringComparison.OrdinalIgnoreCase);
+        using var own = Open($"Data Source={Path.Combine(folder, "c.db")};Vfs=unix-none").OpenForWriting();
+        Assert.DoesNotContain(GatheredLog.Name, own.ConnectionString, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static Database Open(string connection) => new(Options.Create(new StorageOptions { ConnectionString = connection }));
+
+    private void Change(Random random, Dictionary<long, byte[]> rows, int changes)
+    {
+        for (var i = 0; i < changes; i++)
+        {
+            var (id, value) = (random.NextInt64(200), new byte[random.Next(3_000)]);
+            random.NextBytes(value);
+            if (random.Next(5) == 0 && rows.Remove(id)) writer.Execute("DELETE FROM t WHERE id = @id", new { id });
+            else
+            {
+                rows[id] = value;
+                writer.Execute("REPLACE INTO t VALUES (@id, @value)", new { id, value });
+            }
+        }
+    }
+
+    private static string Rows(SqliteConnection connection)
+    {
+        using (connection) return Lines(connection.Query<(long Id, byte[] Value)>("SELECT id, value FROM t").ToDictionary(row => row.Id, row => row.Value));
+    }
+
+    private static string Lines(Dictionary<long, byte[]> rows) => string.Join('\n', rows.OrderBy(row => row.Key).Select(row => $"{row.Key} {Convert.ToHexString(row.Value)}"));
+
+    [DllImport("libc", EntryPoint = "dup2")]
+    private static extern int Dup2(int from, int to);
+
+    /// <summary>Needs Linux: counts calls, or has a file fail, by its means.</summary>
+    private sealed class LinuxFactAttribute : FactAttribute
+    {
+        public LinuxFactAttribute()
+        {
+            if (!OperatingSystem.IsLinux()) Skip = "Needs Linux.";
+        }
+    }
+}
