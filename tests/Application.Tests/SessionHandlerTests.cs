@@ -75,6 +75,7 @@ public sealed class SessionHandlerTests
         var connectivity = ports.Known[Client].Connectivity;
         Assert.Equal((Outcome.Applied, ConnectivityStatus.Offline, DisconnectReason.KeepaliveTimeout), (outcome, connectivity.Status, connectivity.LastReason));
         await ports.Sessions.ReceivedWithAnyArgs(1).RecallAsync(default, default!, default, default, default); // the connect's
+        await ports.Sessions.Received(1).RecallAsync(Client, Arg.Is<Farewell>(farewell => farewell.At == Noon.AddMinutes(1)), default);
     }
 
     [Fact]
@@ -104,7 +105,7 @@ public sealed class SessionHandlerTests
     public async Task Session_terminated_ends_the_subscriptions_of_the_session_that_ended()
     {
         await ConnectAsync(Noon);
-        await new RecordSubscribedHandler(Presence).Handle(new(Client, "a/#", new(0, null, null, null), null, null, Noon.AddSeconds(1)), default);
+        await new RecordSubscribedHandler(Presence, ports.Sessions).Handle(new(Client, "a/#", new(0, null, null, null), null, null, Noon.AddSeconds(1)), default);
         await DisconnectAsync(Noon, Noon.AddMinutes(1));
 
         await new RecordSessionTerminatedHandler(Presence).Handle(new(Client, "n1", "normal", Noon.AddMinutes(1)), default);
@@ -131,7 +132,7 @@ public sealed class SessionHandlerTests
         new RecordClientDisconnectedHandler(Presence, ports.Sessions, ports.Nodes).Handle(new(Client, "n1", connectedAt, "10.0.0.1:1", at, reason, null, Later), default);
 
     private Task<Outcome> SubscribeAsync(DateTimeOffset at) =>
-        new RecordSubscribedHandler(Presence).Handle(new(Client, "a/#", new(0, null, null, null), at, null, Later), default);
+        new RecordSubscribedHandler(Presence, ports.Sessions).Handle(new(Client, "a/#", new(0, null, null, null), at, null, Later), default);
 
     private Task<Outcome> UnsubscribeAsync(DateTimeOffset at) => new RecordUnsubscribedHandler(Presence).Handle(new(Client, "a/#", at, Later), default);
 }
