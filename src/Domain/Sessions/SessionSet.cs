@@ -14,9 +14,6 @@ public sealed class SessionSet(ClientId client) : Aggregate
 
     private const int Least = 8;
 
-    /// <summary>Reports of sessions that began so shortly before the newest one may still be on their way, and name none where the dialect is old.</summary>
-    private static readonly TimeSpan OnTheirWay = TimeSpan.FromMinutes(1);
-
     /// <summary>How many farewells are kept for them: a session may have several (repeated with a new time, or `session_terminated`).</summary>
     public const int FarewellWindow = 4 * Window;
 
@@ -326,10 +323,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
     private int Decisive(PresenceRules rules)
     {
         var decisive = Math.Max(Usual(rules), Domain.Sessions.Presence.FlappingIsToldBy(sessions, rules));
-        while (decisive < sessions.Count && (Before(0, decisive - 1) <= OnTheirWay || Before(decisive - 1, decisive) <= rules.ClockTolerance)) decisive++;
+        while (decisive < sessions.Count && sessions[decisive - 1].ConnectedAt - sessions[decisive].LatestStart <= rules.ClockTolerance) decisive++;
         return Math.Min(Window, decisive);
-
-        TimeSpan Before(int later, int earlier) => sessions[later].ConnectedAt - sessions[earlier].LatestStart;
     }
 
     /// <param name="isExact">The start is told to the millisecond.</param>
