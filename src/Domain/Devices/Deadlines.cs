@@ -227,10 +227,10 @@ public sealed partial class Device
     /// <summary>How often a message is expected; null = no expectation.</summary>
     private TimeSpan? MessageInterval(PresenceRules rules) => Profile.MessageInterval ?? rules.MessageInterval;
 
-    /// <summary>When the last evidence is too long ago for the keep alive.</summary>
+    /// <summary>When the last evidence is too long ago for the keep alive. A list never makes that earlier: one of just before the start has no grace.</summary>
     private DateTimeOffset? Overrun(Moment moment) =>
         Connectivity.Status is ConnectivityStatus.Online && !IsStale && Patience(moment.Rules) is { } patience
-            ? Graced(Later(LastEvidenceAt, moment.ListedAt) + patience, patience, moment)
+            ? Later(Graced(LastEvidenceAt + patience, patience, moment), Graced(moment.ListedAt + patience, patience, moment))
             : null;
 
     /// <summary>

@@ -211,6 +211,16 @@ public sealed class DeadlineTests
     }
 
     [Fact]
+    public void A_list_of_just_before_the_start_makes_nothing_due_earlier()
+    {
+        var device = Online().Restarted(2_000).Quiet();
+        device.ListedAt = At(1_990);
+
+        Assert.Equal("", device.Watched(2_929).Events);
+        Assert.Equal("went-stale@2930", device.Watched(2_930).Events);
+    }
+
+    [Fact]
     public void Devices_that_live_by_the_list_look_earlier_each_at_its_own_time()
     {
         var looks = Enumerable.Range(0, 100).Select(second =>
