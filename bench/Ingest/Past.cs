@@ -19,7 +19,7 @@ internal static class Past
     {
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
         connection.Open();
-        connection.Execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
+        connection.Execute("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
         Migrator.Migrate(connection);
         connection.Execute("INSERT INTO settings VALUES ('deadline-rules', @rules)", new { rules = PresenceRules.Default.ToString() });
         connection.CreateFunction("client_id", (long client) => RequestTemplate.ClientId((int)client), isDeterministic: true);

@@ -58,6 +58,7 @@ internal static class SoakBenchmark
     /// <returns>Events a second that the service takes.</returns>
     private static async Task<double> TryAsync(string path, CancellationToken cancellation)
     {
+        Past.WriteTo(path, Mix.LongPast);
         using var service = await ServiceProcess.StartServiceAsync(path, cancellation);
         await IngestBenchmark.WarmUpAsync(service, Mix, cancellation);
         return (await Load.RunAsync(service.Address, new LoadPlan(Connections, Run: 100, Trial) { Mix = Mix }, cancellation)).PerSecond;

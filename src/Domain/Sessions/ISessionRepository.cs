@@ -14,7 +14,7 @@ public interface ISessionRepository
     /// <summary>Likewise for a farewell: the sessions that it may mean are in the set then, as far as they are among the newest <see cref="SessionSet.Window"/>.</summary>
     ValueTask RecallAsync(ClientId client, Farewell farewell, CancellationToken cancellation);
 
-    /// <summary>Likewise for what happened at that time in some session.</summary>
+    /// <summary>Likewise for what happened at that time in some session, which had begun by then.</summary>
     ValueTask RecallAsync(ClientId client, DateTimeOffset at, CancellationToken cancellation);
 
     /// <summary>Saves what changed, and what happened.</summary>

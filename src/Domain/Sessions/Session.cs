@@ -130,6 +130,9 @@ public sealed class Session
     internal bool Is(string node, DateTimeOffset connectedAt, string? peer) =>
         Node == node && IsPeer(peer) && (ConnectedAt == connectedAt || (IsCoarse && ConnectedAt == WholeSecond(connectedAt)));
 
+    /// <summary>Whether it is that session, and a report that names it so does not name it better than those before.</summary>
+    internal bool IsKnownAs(string node, DateTimeOffset connectedAt, string? peer) => !IsCoarse && (peer is null || Peer is not null) && Is(node, connectedAt, peer);
+
     /// <summary>Whether it may be the session that began within that second.</summary>
     internal bool IsOfSecond(string node, DateTimeOffset second, string? peer) => Node == node && IsPeer(peer) && WholeSecond(ConnectedAt) == second;
 

@@ -208,7 +208,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
                 if (meant is null || session.Farewell is null) meant = session;
                 if (session.ConnectedAt < farewell.At) break;
             }
-            farewell.Matched = meant is not null || (farewell.Matched && edge is not null); // else it is that of a session that is missing
+            farewell.Meant = meant;
             if (meant is not null) meant.Farewell ??= farewell;
         }
     }
@@ -278,19 +278,21 @@ public sealed class SessionSet(ClientId client) : Aggregate
     public bool Sufficient(PresenceRules rules) => edge is null || Decisive(rules) < sessions.Count;
 
     /// <summary>True when a session of that name may exist that is missing.</summary>
-    public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) => Lacks(connectedAt) && !IsAtHand(node, connectedAt, peer);
+    public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) => Lacks(connectedAt) && !sessions.Exists(session => session.Is(node, connectedAt, peer));
 
-    /// <summary>True when a session of that name is new, and a farewell that means it may have been taken for that of a session which is missing.</summary>
-    public bool MovesFarewell(string node, DateTimeOffset connectedAt, string? peer) =>
-        edge is not null && farewells.Count > 0 && !IsAtHand(node, connectedAt, peer) && farewells.Exists(farewell => farewell.Kind is FarewellKind.Disconnected && farewell.CanMean(new Session(node, connectedAt, peer)));
+    /// <summary>
+    /// True when the report of a session may change what was concluded of others that are missing: it tells of one that is new, or tells its name better, and
+    /// newer ones or its farewell came before.
+    /// </summary>
+    public bool IsLate(string node, DateTimeOffset connectedAt, string? peer) =>
+        edge is not null && !sessions.Exists(session => session.IsKnownAs(node, connectedAt, peer))
+        && (connectedAt <= sessions[0].ConnectedAt || farewells.Exists(farewell => farewell.Kind is FarewellKind.Disconnected && farewell.CanMean(new Session(node, connectedAt, peer))));
 
     /// <summary>True when the farewell may be that of a session that is missing.</summary>
     public bool Lacks(Farewell farewell) => Lacks(farewell.At) || (edge is not null && !sessions.Exists(farewell.CanMean));
 
-    /// <summary>True when a session that lived at that time may be missing.</summary>
+    /// <summary>True when sessions are missing that had begun by then.</summary>
     public bool Lacks(DateTimeOffset at) => at <= edge;
-
-    private bool IsAtHand(string node, DateTimeOffset connectedAt, string? peer) => sessions.Exists(session => session.Is(node, connectedAt, peer));
 
     /// <summary>Adds a session that is missing, as it was saved, because a report names it or one beside it. Its end stands.</summary>
     /// <param name="newSuccessor">A session that nobody knew came after it: that it was superseded is concluded anew.</param>
@@ -306,6 +308,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         if (Decisive(rules) is var decisive && decisive < sessions.Count)
         {
+            foreach (var farewell in farewells) farewell.IsOfMissing |= farewell.Meant is { } meant && sessions.IndexOf(meant) >= decisive;
             sessions.RemoveRange(decisive, sessions.Count - decisive);
             edge = sessions[^1].ConnectedAt;
         }
@@ -323,6 +326,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     private int Decisive(PresenceRules rules)
     {
         var decisive = Math.Max(Usual(rules), Domain.Sessions.Presence.FlappingIsToldBy(sessions, rules));
+        decisive = Math.Max(decisive, 1 + sessions.FindLastIndex(session => session.End is null || session.AliveAt >= sessions[0].ConnectedAt)); // clocks of nodes differ
         while (decisive < sessions.Count && sessions[decisive - 1].ConnectedAt - sessions[decisive].LatestStart <= rules.ClockTolerance) decisive++;
         return Math.Min(Window, decisive);
     }
@@ -376,7 +380,9 @@ public sealed class SessionSet(ClientId client) : Aggregate
         set.farewells.AddRange(farewells);
         set.farewells.Sort(Farewell.Compare);
         set.TrimFarewells();
+        var matched = isAll ? [] : set.farewells.FindAll(farewell => farewell.Matched);
         set.ConcludeEnds(rules);
+        foreach (var farewell in matched) farewell.IsOfMissing = farewell.Meant is null;
         foreach (var session in set.sessions) session.EndIsTold = session.End is not null;
         foreach (var subscription in subscriptions) set.subscriptions[subscription.Filter] = subscription;
         return set;

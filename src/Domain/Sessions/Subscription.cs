@@ -62,7 +62,8 @@ public sealed class Subscription
             (EndsAt, EndedBy) = (UnsubscribedAt, SubscriptionEndedBy.Unsubscribed);
             return;
         }
-        if (EndsAt <= edge) return; // in a session that is missing
+        // In a session that is missing, which may have ended a little after the next one began.
+        if (EndsAt <= edge || (made <= edge && EndsAt < sessions[^1].End?.At)) return;
 
         (EndsAt, EndedBy) = (null, null);
         if (GoneWith(sessions, made, rules) is var (at, by)) (EndsAt, EndedBy) = (at > made ? at : made, by);

@@ -55,7 +55,7 @@ internal static unsafe class GatheredLog
             Traits = &Traits,
         };
         var own = (Vfs*)NativeMemory.Alloc((nuint)sizeof(Vfs));
-        *own = *usual; // whose other functions don't look at what they belong to
+        *own = *usual; // its other functions don't depend on name or identity of what they belong to
         own->Name = (byte*)Marshal.StringToCoTaskMemUTF8(Name);
         own->FileSize += sizeof(Log);
         own->Open = &Open;
@@ -100,11 +100,13 @@ internal static unsafe class GatheredLog
     private static int Write(File* file, byte* from, int count, long offset)
     {
         var log = (Log*)file;
+        var isLast = log->IsLast;
+        log->IsLast = count == PageHeader && *(int*)(from + 4) != 0;
         if (offset == 0) log->End = 0; // the log begins anew
         var appends = offset >= log->End && count <= Capacity;
         if (!appends || offset != log->Offset + log->Count || log->Count + count > Capacity)
         {
-            var put = Put(file);
+            var put = Put(file, orForget: true);
             if (put != Ok) return put;
             log->Offset = offset;
         }
@@ -113,16 +115,14 @@ internal static unsafe class GatheredLog
         Buffer.MemoryCopy(from, log->Pages + log->Count, Capacity - log->Count, count);
         log->Count += count;
         log->End = offset + count;
-        var isLast = log->IsLast;
-        log->IsLast = count == PageHeader && *(int*)(from + 4) != 0;
-        return isLast ? Put(file) : Ok;
+        return isLast ? Put(file, orForget: true) : Ok;
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Truncate(File* file, long size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Truncate(Inner(file), size) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Sync(File* file, int flags) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Sync(Inner(file), flags) : put;
+    private static int Sync(File* file, int flags) => Put(file, orForget: true) is var put && put == Ok ? Inner(file)->Methods->Sync(Inner(file), flags) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Size(File* file, long* size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Size(Inner(file), size) : put;
@@ -145,15 +145,19 @@ internal static unsafe class GatheredLog
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Traits(File* file) => Inner(file)->Methods->Traits(Inner(file));
 
-    /// <summary>Writes what was gathered. Where that fails it is gone, and the transaction with it: SQLite hears of it before it commits.</summary>
-    private static int Put(File* file)
+    /// <summary>
+    /// Writes what was gathered. Where that fails in a write or a sync, SQLite takes the transaction back, and what was gathered is forgotten. Elsewhere it
+    /// stays, so that no commit gets past it.
+    /// </summary>
+    private static int Put(File* file, bool orForget = false)
     {
         var log = (Log*)file;
         if (log->Count == 0) return Ok;
 
-        var count = log->Count;
-        log->Count = 0;
-        return Inner(file)->Methods->Write(Inner(file), log->Pages, count, log->Offset);
+        var put = Inner(file)->Methods->Write(Inner(file), log->Pages, log->Count, log->Offset);
+        if (put != Ok && orForget) log->End = log->Offset;
+        if (put == Ok || orForget) log->Count = 0;
+        return put;
     }
 
     /// <summary>The log as the usual VFS opened it, which lies behind our part of it.</summary>

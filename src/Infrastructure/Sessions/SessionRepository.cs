@@ -21,6 +21,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at <= @ConnectedAt ORDER BY connected_at DESC LIMIT 1)
         """;
 
+    /// <summary>When the session began that the device's state rests on, which is not the newest where the clocks of broker nodes differ.</summary>
+    private const string DevicesOwn = "SELECT connected_at FROM devices WHERE client_no = $key";
+
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = $key";
 
     private const string Identity = "client_no, node, connected_at, peer";
@@ -70,7 +73,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
         update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
         identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
-        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual(rules) + 1), new(work, SessionSet.Window), new(work, FindSubscriptions));
+        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual(rules) + 1, orSince: DevicesOwn), new(work, SessionSet.Window), new(work, FindSubscriptions));
         insertFarewell = work.Prepare(InsertFarewell);
         markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
         saveSubscription = work.Prepare(SaveSubscription);
@@ -82,7 +85,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
     {
         var entry = Load(client);
-        if (entry.Set.Lacks(node, connectedAt, peer) || entry.Set.MovesFarewell(node, connectedAt, peer)) entry = Widened(client, entry);
+        if (entry.Set.Lacks(node, connectedAt, peer) || entry.Set.IsLate(node, connectedAt, peer)) entry = Widened(client, entry);
         if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
@@ -242,19 +245,21 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         else entry.Subscriptions[subscription.Filter] = row;
     }
 
-    /// <summary>The rows of so many of a client's newest sessions, and of the farewells since.</summary>
-    private sealed class Newest(UnitOfWork work, int count)
+    /// <summary>The rows of so many of a client's newest sessions, or of as many as began since some moment if that is more, and of the farewells since.</summary>
+    private sealed class Newest
     {
-        public int Count => count;
+        public Newest(UnitOfWork work, int count, string orSince = "NULL")
+        {
+            var last = $"(SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT 1 OFFSET {count - 1})";
+            var since = $"coalesce(min({last}, coalesce(({orSince}), {long.MaxValue})), {long.MinValue})";
+            Count = count;
+            Sessions = new(work, $"SELECT * FROM sessions WHERE client_no = $key AND connected_at >= {since} ORDER BY connected_at DESC LIMIT {SessionSet.Window}");
+            Farewells = new(work, $"SELECT * FROM farewells WHERE client_no = $key AND at >= {since} ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}");
+        }
 
-        public PreparedQuery<Row> Sessions { get; } = new(work, $"SELECT * FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {count}");
-
-        public PreparedQuery<FarewellRow> Farewells { get; } = new(work, $"""
-            SELECT * FROM farewells
-            WHERE client_no = $key
-              AND at >= coalesce((SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT 1 OFFSET {count - 1}), {long.MinValue})
-            ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}
-            """);
+        public int Count { get; }
+        public PreparedQuery<Row> Sessions { get; }
+        public PreparedQuery<FarewellRow> Farewells { get; }
     }
 
     /// <summary>A set and what of it is in the database.</summary>

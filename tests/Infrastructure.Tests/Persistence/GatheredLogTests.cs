@@ -101,17 +101,36 @@ public sealed class GatheredLogTests : IDisposable
     }
 
     [LinuxFact]
-    public void A_log_that_cannot_be_written_fails_the_commit()
+    public void A_log_that_cannot_be_written_fails_the_commit_and_the_next_one_goes_on()
     {
         writer.Execute("INSERT INTO t VALUES (1, zeroblob(10))");
-        var log = int.Parse(Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd").Single(file => new FileInfo(file).LinkTarget == $"{database.Path}-wal")));
-        using (var full = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.Write))
-            Assert.Equal(log, Dup2((int)full.DangerousGetHandle(), log));
+        using (new FullDisk(database.Path))
+            Assert.Equal(ErrorFull, Assert.Throws<SqliteException>(() => writer.Execute("INSERT INTO t VALUES (2, zeroblob(10))")).SqliteErrorCode);
+        Assert.Equal(["1"], Ids());
 
-        var failed = Assert.Throws<SqliteException>(() => writer.Execute("INSERT INTO t VALUES (2, zeroblob(10))"));
+        writer.Execute("INSERT INTO t VALUES (3, zeroblob(10))");
 
-        Assert.Equal(ErrorFull, failed.SqliteErrorCode);
-        Assert.Equal(["1"], database.OpenForReading().Query<string>("SELECT id FROM t"));
+        Assert.Equal(["1", "3"], Ids());
+        Assert.Equal("ok", writer.ExecuteScalar<string>("PRAGMA integrity_check"));
+    }
+
+    [LinuxFact]
+    public void No_commit_gets_past_pages_that_could_not_be_written_when_they_were_looked_at()
+    {
+        writer.Execute("PRAGMA cache_size=5; BEGIN IMMEDIATE");
+        Change(new Random(1), [], 30);
+        using (new FullDisk(database.Path))
+        {
+            Assert.Equal(ErrorFull, Assert.Throws<SqliteException>(() => writer.ExecuteScalar<long>("SELECT sum(length(value)) FROM t")).SqliteErrorCode);
+            Assert.ThrowsAny<SqliteException>(() => writer.Execute("COMMIT"));
+        }
+        if (SQLitePCL.raw.sqlite3_get_autocommit(writer.Handle) == 0) writer.Execute("ROLLBACK");
+        Assert.Empty(Ids());
+
+        writer.Execute("INSERT INTO t VALUES (3, zeroblob(10))");
+
+        Assert.Equal(["3"], Ids());
+        Assert.Equal("ok", writer.ExecuteScalar<string>("PRAGMA integrity_check"));
     }
 
     [Fact]
@@ -120,6 +139,12 @@ public sealed class GatheredLogTests : IDisposable
         Assert.Contains($"Vfs={GatheredLog.Name}", writer.ConnectionString, StringComparison.OrdinalIgnoreCase);
         using var own = Open($"Data Source={Path.Combine(folder, "c.db")};Vfs=unix-none").OpenForWriting();
         Assert.DoesNotContain(GatheredLog.Name, own.ConnectionString, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private IReadOnlyList<string> Ids()
+    {
+        using var reader = database.OpenForReading();
+        return reader.Query<string>("SELECT id FROM t ORDER BY id").AsList();
     }
 
     private static Database Open(string connection) => new(Options.Create(new StorageOptions { ConnectionString = connection }));
@@ -146,8 +171,35 @@ public sealed class GatheredLogTests : IDisposable
 
     private static string Lines(Dictionary<long, byte[]> rows) => string.Join('\n', rows.OrderBy(row => row.Key).Select(row => $"{row.Key} {Convert.ToHexString(row.Value)}"));
 
-    [DllImport("libc", EntryPoint = "dup2")]
-    private static extern int Dup2(int from, int to);
+    /// <summary>A log into which nothing can be written any more, until it is disposed of.</summary>
+    private sealed class FullDisk : IDisposable
+    {
+        private readonly int log;
+        private readonly int usual;
+
+        public FullDisk(string database)
+        {
+            log = int.Parse(Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd").Single(file => new FileInfo(file).LinkTarget == $"{database}-wal")));
+            usual = Dup(log);
+            using var full = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.ReadWrite);
+            Assert.Equal(log, Dup2((int)full.DangerousGetHandle(), log));
+        }
+
+        public void Dispose()
+        {
+            Assert.Equal(log, Dup2(usual, log));
+            Assert.Equal(0, Close(usual));
+        }
+
+        [DllImport("libc", EntryPoint = "dup")]
+        private static extern int Dup(int file);
+
+        [DllImport("libc", EntryPoint = "dup2")]
+        private static extern int Dup2(int from, int to);
+
+        [DllImport("libc", EntryPoint = "close")]
+        private static extern int Close(int file);
+    }
 
     /// <summary>Needs Linux: counts calls, or has a file fail, by its means.</summary>
     private sealed class LinuxFactAttribute : FactAttribute
