@@ -1,8 +1,11 @@
+using WebhookService.Application.Brokers;
 using WebhookService.Application.Common;
 using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 using WebhookService.Domain.Brokers;
+using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Journal;
 using WebhookService.Infrastructure.Tests.Persistence;
 using WebhookService.Lives;
 
@@ -29,17 +32,19 @@ public sealed class LongLifeTests
         for (var seed = 1; seed <= Lives; seed++)
         {
             var (random, client, whole) = (new Random(seed), new ClientId($"{dialect}-{seed}"), new SessionSet(new ClientId("whole")));
-            var life = Long(dialect, random);
+            var (life, device) = (Long(dialect, random), Device.Discovered(client, Now));
 
-            foreach (var report in Disordered(life.Reports(), random))
+            foreach (var report in Disordered(life, random))
             {
-                report.Tell(whole, Seen);
-                await store.SendAsync(CommandOf(report, client, dialect));
+                Tell(report, whole, device);
+                await SendAsync(store, report, client, dialect);
                 if (random.Next(5) == 0) await Assert.ThrowsAsync<InvalidOperationException>(() => store.SendAsync(new ConnectAndFail(new ClientId("other")))); // forgets all
             }
 
             Same(SessionsOf(whole), SessionsOf(store, client));
             Same(SubscriptionsOf(whole), SubscriptionsOf(store, client));
+            Same(EventsOf(whole), EventsOf(store, client));
+            Same([StateOf(device)], [StateOf(store, client)]);
 
             void Same(IReadOnlyList<string> expected, IReadOnlyList<string> actual) => Assert.True(
                 expected.SequenceEqual(actual),
@@ -83,38 +88,62 @@ public sealed class LongLifeTests
     private static RecordClientDisconnected Closed(int minute) =>
         new(Client, "n1", Life.Noon.AddMinutes(minute), "10.0.0.1:1", Life.Noon.AddMinutes(minute + 0.5), "tcp_closed", null, Now);
 
+    /// <summary>As <see cref="ClientPresence"/> does it, with all facts at hand.</summary>
+    private static void Tell(BrokerReport report, SessionSet whole, Device device)
+    {
+        var starts = whole.Starts;
+        if (report.Tell(whole, Seen) is Outcome.Repeated) return;
+
+        device.Follow(whole, whole.Starts > starts, Seen with { Cause = report.Kind is ReportKind.State ? Cause.Reconciliation : Cause.Event });
+        if (report.Kind is ReportKind.Subscription) device.Showed(report.Timestamp, null, Seen);
+    }
+
     /// <summary>Ten to forty connections, none within one millisecond: whose farewell it is then, is a guess from all that is at hand.</summary>
     private static Life Long(Dialect dialect, Random random)
     {
         var steps = new List<Step>();
         var many = random.Next(10, 41);
         while (steps.Count < many) steps.AddRange(Life.Drawn(dialect, random).Steps);
-        return Life.Drawn(dialect, random) with { Steps = [.. steps.Select(step => step with { Stays = step.Stays + 2, Pause = step.Pause + 2 })] };
+        return Life.Drawn(dialect, random) with
+        {
+            Steps = [.. steps.Select(step => step with { Stays = step.Stays + 2, Pause = step.Pause + 2, SubscribesAfter = random.Next(4) == 0 ? step.SubscribesAfter : null })],
+        };
     }
 
-    /// <summary>Half of them in any order whatever, the others with some that come late; some are told twice.</summary>
-    private static IReadOnlyList<BrokerReport> Disordered(IReadOnlyList<BrokerReport> reports, Random random)
+    /// <summary>Half of them in any order whatever, the others with some that come late; some are told twice, and in the end the broker is asked.</summary>
+    private static IReadOnlyList<BrokerReport> Disordered(Life life, Random random)
     {
-        var any = random.Next(2) == 0;
-        return [.. reports
+        var (reports, any) = (life.Reports(), random.Next(2) == 0);
+        var disordered = reports
             .SelectMany(report => random.Next(6) == 0 ? [report, report] : new[] { report })
             .Select((report, i) => (report, place: any || random.Next(5) == 0 ? random.Next(reports.Count) : i))
-            .OrderBy(one => one.place).Select(one => one.report)];
+            .OrderBy(one => one.place).Select(one => one.report).ToList();
+        if (random.Next(2) == 0) disordered.Insert(random.Next(1, disordered.Count), life.Reconciliation(Now, isCoarse: false));
+        return disordered;
     }
+
+    private static Task SendAsync(AStore store, BrokerReport report, ClientId client, Dialect dialect) => report switch
+    {
+        { Kind: ReportKind.State, Of: { End: null } one } => store.SendAsync(new RecordListed(
+            [new ListedClient(client, one.Node, one.ConnectedAt, TimeSpan.FromMilliseconds(1), one.Peer, Details(one), Connected: true, null)], report.Timestamp, Now)),
+        { Kind: ReportKind.State } => store.SendAsync(new RecordAbsent([(client, null)], report.Timestamp, null, Now)),
+        _ => store.SendAsync(CommandOf(report, client, dialect)),
+    };
 
     private static ICommand CommandOf(BrokerReport report, ClientId client, Dialect dialect)
     {
         var (one, node, peer) = (report.Of, report.Of.Node, dialect is Dialect.NodeAndTime ? null : report.Of.Peer);
         return report.Kind switch
         {
-            ReportKind.Start => new RecordClientConnected(
-                client, node, one.ConnectedAt, peer, new ConnectionDetails { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" }, Now),
+            ReportKind.Start => new RecordClientConnected(client, node, one.ConnectedAt, peer, Details(one), Now),
             ReportKind.End => new RecordClientDisconnected(
                 client, node, dialect is Dialect.ConnectedAt ? one.ConnectedAt : null, peer, report.Timestamp, one.Reason, null, Now),
             ReportKind.Subscription => new RecordSubscribed(client, report.Filter!, new(report.Qos, null, null, null), report.Timestamp, null, Now),
             _ => new RecordUnsubscribed(client, report.Filter!, report.Timestamp, Now),
         };
     }
+
+    private static ConnectionDetails Details(Connection one) => new() { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" };
 
     private static IReadOnlyList<string> SessionsOf(SessionSet set) => Lines(set.Sessions.Select(one => (
         one.Node, one.ConnectedAt.ToUnixTimeMilliseconds(), one.Peer, one.Opened, one.End?.At.ToUnixTimeMilliseconds(), one.End?.RawReason, one.End?.By.ToString().ToLowerInvariant())));
@@ -127,6 +156,23 @@ public sealed class LongLifeTests
 
     private static IReadOnlyList<string> SubscriptionsOf(AStore store, ClientId client) => Lines(store.Query<(string, long?, long?, string?)>(
         "SELECT filter, subscribed_at, ends_at, ended_by FROM subscriptions JOIN clients USING (client_no) WHERE client_id = @id", new { id = client.Value }));
+
+    private static IReadOnlyList<string> EventsOf(SessionSet set) => Lines(set.TakeEvents().Select(one => (EventData.NameOf(one), one.At.ToUnixTimeMilliseconds())));
+
+    private static IReadOnlyList<string> EventsOf(AStore store, ClientId client) => Lines(store.Query<(string, long)>(
+        """
+        SELECT t.name, j.at FROM journal j JOIN event_types t USING (type_no) JOIN clients c USING (client_no)
+        WHERE c.client_id = @id AND (t.name LIKE 'session.%' OR t.name LIKE 'subscription.%')
+        """, new { id = client.Value }));
+
+    private static string StateOf(Device device)
+    {
+        var (state, subscriptions) = (device.Connectivity, device.SubscriptionCount);
+        return $"{((long)state.Status, (long)state.FreshConfidence, state.Since?.ToUnixTimeMilliseconds(), state.Evidence, state.FlappingUntil?.ToUnixTimeMilliseconds(), device.SessionCount, (long)subscriptions)}";
+    }
+
+    private static string StateOf(AStore store, ClientId client) => $"{store.Query<(long, long, long?, string, long?, long, long)>(
+        "SELECT status, fresh_confidence, since, evidence, flapping_until, session_count, subscription_count FROM devices WHERE client_id = @id", new { id = client.Value })[0]}";
 
     private static string[] Lines<T>(IEnumerable<T> rows) => [.. rows.Select(row => $"{row}").Order()];
 }
