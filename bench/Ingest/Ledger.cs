@@ -29,10 +29,11 @@ internal sealed class Ledger : IDisposable
     }
 
     /// <param name="kept">Where retention removes messages: so many of the newest have to be there. All where it is null.</param>
-    public LedgerCheck Check(IReadOnlyCollection<Receipts> receipts, long? kept = null)
+    /// <param name="past">Sessions that each client had before (<see cref="Past"/>).</param>
+    public LedgerCheck Check(IReadOnlyCollection<Receipts> receipts, long? kept = null, int past = 0)
     {
         var messages = kept is { } newest ? KeptMessages(receipts, newest) : AllMessages(receipts);
-        var (sessions, subscriptions) = (Sessions(receipts), Subscriptions(receipts));
+        var (sessions, subscriptions) = (Sessions(receipts, past), Subscriptions(receipts));
         return new(
             messages.Acknowledged + sessions.Acknowledged + subscriptions.Acknowledged,
             messages.Lost + sessions.Lost + subscriptions.Lost,
@@ -115,13 +116,15 @@ internal sealed class Ledger : IDisposable
         return (found, twice, unacknowledged);
     }
 
-    private LedgerCheck Sessions(IReadOnlyCollection<Receipts> receipts)
+    private LedgerCheck Sessions(IReadOnlyCollection<Receipts> receipts, int past)
     {
+        var first = receipts.SelectMany(one => one.Sessions).Select(one => one.Session.At).DefaultIfEmpty().Min();
+        var changed = Math.Abs((past * EmqxBodies.Clients) - Number(Past.CountUnchanged(before: first)));
         var found = new Dictionary<(string Client, long At), Facts>();
         var twice = 0L;
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT c.client_id, s.connected_at, s.opened, s.closed_at IS NOT NULL FROM sessions s JOIN clients c USING (client_no) WHERE s.connected_at >= $first";
-        command.Parameters.AddWithValue("$first", receipts.SelectMany(one => one.Sessions).Select(one => one.Session.At).DefaultIfEmpty().Min()); // those before were there before
+        command.Parameters.AddWithValue("$first", first);
         using var rows = command.ExecuteReader();
         while (rows.Read())
             if (!found.TryAdd((rows.GetString(0), rows.GetInt64(1)), If(rows.GetBoolean(2), Facts.First) | If(rows.GetBoolean(3), Facts.Second))) twice++;
@@ -134,7 +137,7 @@ internal sealed class Ledger : IDisposable
             lost += Count(told & ~there);
             matched += Count(told & there);
         }
-        return new(acknowledged, lost, twice, found.Values.Sum(Count) - matched);
+        return new(acknowledged, lost + changed, twice, found.Values.Sum(Count) - matched);
     }
 
     private LedgerCheck Subscriptions(IReadOnlyCollection<Receipts> receipts)

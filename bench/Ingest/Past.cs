@@ -9,11 +9,17 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Bench.Ingest;
 
 /// <summary>
-/// A new database whose clients have been there before, an hour each time and once a day: what a service finds that has run for months. A round of all
-/// clients comes after the other, so that the sessions of one lie far apart in the file.
+/// A new database whose clients have been there before, an hour each time and once a day: what a service finds that has run for months, but for
+/// indexes as dense as nothing that grew. A round of all clients comes after the other, so that the sessions of one lie far apart in the file.
 /// </summary>
 internal static class Past
 {
+    private const int Hour = 3_600_000;
+
+    /// <summary>SQL that counts the sessions of before that are as they were written.</summary>
+    public static string CountUnchanged(long before) =>
+        $"SELECT count(*) FROM sessions WHERE connected_at < {before} AND opened AND closed_at = connected_at + {Hour} AND end_at = closed_at AND ended_by = 'event'";
+
     /// <param name="sessions">Of each client, all of them over.</param>
     public static void WriteTo(string path, int sessions)
     {
@@ -37,7 +43,7 @@ internal static class Past
               expiry, closed_at, closed_reason, closed_raw, end_at, end_reason, end_raw, ended_by, published_start, delivered_start, dropped_start,
               published_end, delivered_end, dropped_end)
             SELECT no, 'emqx@10.0.0.1', at + no, ip || ':' || port, 1, 0, username, ip, port, 'MQTT', '5', 60, 1,
-              0, at + no + 3600000, @network, 'tcp_closed', at + no + 3600000, @network, 'tcp_closed', 'event', 0, 0, 0, 0, 0, 0
+              0, at + no + @Hour, @network, 'tcp_closed', at + no + @Hour, @network, 'tcp_closed', 'event', 0, 0, 0, 0, 0, 0
             FROM rounds CROSS JOIN past;
             INSERT INTO devices (client_no, client_id, username, first_seen_at, status, confidence, fresh_confidence, since, evidence, last_online_at, last_offline_at,
               last_reason, last_raw_reason, session_count, subscription_count, node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start,
@@ -48,7 +54,7 @@ internal static class Past
             INSERT INTO device_activity (client_no, last_seen_at, published, delivered, dropped, version, status)
             SELECT no, @now - 82800000 + no, 0, 0, 0, 2 * @sessions, 2 FROM past;
             COMMIT;
-            """, new { EmqxBodies.Clients, sessions, now, network = Words.Of(DisconnectReason.Network) });
+            """, new { EmqxBodies.Clients, Hour, sessions, now, network = Words.Of(DisconnectReason.Network) });
         aside.PutBack(CancellationToken.None);
         connection.Execute("PRAGMA journal_mode=WAL");
     }

@@ -235,15 +235,17 @@ public sealed partial class Device
 
     /// <summary>
     /// When to look whether it is overrun. Devices that all live by one list, or one start, would fall due in one moment; each looks somewhat
-    /// earlier at a time of its own, and most will find that there is newer evidence.
+    /// earlier at a time of its own, and most will find that there is newer evidence. That may make a device due earlier which has the grace of a start:
+    /// evidence of after the start leaves it no more than the usual patience.
     /// </summary>
     private DateTimeOffset? LookForOverrun(Moment moment)
     {
         var due = Overrun(moment);
         if (LastEvidenceAt is not { } evidence || Patience(moment.Rules) is not { } patience || due == evidence + patience) return due;
 
-        var early = due - TimeSpan.FromTicks(evidence.Ticks % (patience / 3).Ticks);
-        return early > moment.Now ? early : due;
+        var (early, withoutGrace) = (TimeSpan.FromTicks(evidence.Ticks % (patience / 3).Ticks), moment.UpSince + patience);
+        if (withoutGrace < due && withoutGrace > moment.Now) due = withoutGrace;
+        return due - early > moment.Now ? due - early : due;
     }
 
     private DateTimeOffset? Expiry(Moment moment) =>

@@ -82,7 +82,9 @@ public sealed class DeadlineProperties
             if (one.Kind is Kind.ServiceRestarts)
             {
                 second += one.Late;
+                var listedAt = device.ListedAt;
                 device.Restarted(second);
+                device.ListedAt = listedAt; // a start forgets it, and who was to look later because of it still does
             }
             else
                 Happen(device, one, second, connects);
@@ -110,7 +112,8 @@ public sealed class DeadlineProperties
 
     private static void Happen(AWatchedDevice device, Happening one, int now, List<int> connects)
     {
-        var at = now - one.Late;
+        // What comes in after a start about the time before it can take a grace away, and makes nothing due by that: it is met at the end of the grace.
+        var at = Math.Max(now - one.Late, (int)Math.Max(0, (device.UpSince - Noon).TotalSeconds));
         var (newest, node) = (connects.Count > 0 ? connects[^1] : (int?)null, one.Which % 3 == 0 ? "n2" : "n1");
         switch (one.Kind)
         {

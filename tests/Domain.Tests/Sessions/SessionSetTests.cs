@@ -615,6 +615,31 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void A_farewell_is_not_matched_any_more_when_its_session_was_alive_later()
+    {
+        for (var i = 1; i <= 12; i++) history.Connected(i * 1000, peer: $"10.0.0.1:{i}");
+        history.Parted(12_100, peer: "10.0.0.1:12");
+        history.Set.Trim(history.Rules);
+        Assert.True(history.Set.Farewells[0].Matched);
+
+        history.Listed(12_000, asOf: 12_200, peer: "10.0.0.1:12");
+
+        Assert.False(history.Set.Farewells[0].Matched);
+    }
+
+    [Fact]
+    public void A_live_session_stays_though_many_seem_newer()
+    {
+        for (var i = 1; i <= 12; i++) history.Connected(i * 30);
+        history.Connected(-10, node: "n2"); // whose clock is behind
+        history.Listed(-10, asOf: 400, node: "n2");
+
+        history.Set.Trim(history.Rules);
+
+        Assert.Null(history.Session(-10, node: "n2").End);
+    }
+
+    [Fact]
     public void A_farewell_stays_matched_when_its_session_is_let_go()
     {
         history.Connected(0, node: "n2", peer: "10.0.0.1:1");

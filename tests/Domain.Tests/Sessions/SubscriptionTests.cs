@@ -287,6 +287,26 @@ public sealed class SubscriptionTests
         Assert.Equal((2, SubscriptionEndedBy.SessionEnd), history.Restarted().EndOf());
     }
 
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    [InlineData(false, 7200)]
+    public void An_end_a_little_after_the_next_connect_stands_when_its_session_is_let_go(bool clean, long expiry)
+    {
+        history.Connected(0, expiry: 0, clean: true);
+        history.Subscribed(10);
+        history.Connected(100, expiry: expiry, clean: clean);
+        history.Disconnected(0, at: 100.005, "takenover");
+        Assert.Equal((100.005, SubscriptionEndedBy.SessionEnd), history.EndOf());
+
+        for (var i = 1; i <= 12; i++)
+        {
+            history.Connected(i * 1000, expiry: expiry, clean: clean);
+            history.Set.Trim(history.Rules);
+            Assert.Equal((100.005, SubscriptionEndedBy.SessionEnd), history.EndOf());
+        }
+    }
+
     [Fact]
     public void One_older_than_the_window_that_was_passed_on_lasts_and_ends_with_its_heir()
     {

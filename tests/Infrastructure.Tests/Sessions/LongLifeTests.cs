@@ -64,6 +64,35 @@ public sealed class LongLifeTests
     }
 
     [Fact]
+    public async Task A_connect_told_late_can_tell_that_flapping_went_on()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        foreach (var second in new[] { 0, 60, 120, 180, 240, 300, 490, 680, 870, 1060, 1460 }) await store.SendAsync(Opened(second / 60.0));
+        Assert.Equal([null], store.Query<long?>("SELECT flapping_until FROM devices"));
+
+        await store.SendAsync(Opened(1250 / 60.0));
+
+        Assert.Equal([Life.Noon.AddSeconds(1660).ToUnixTimeMilliseconds()], store.Query<long?>("SELECT flapping_until FROM devices"));
+    }
+
+    [Fact]
+    public async Task A_live_session_is_not_forgotten_where_the_clocks_of_nodes_differ()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        for (var i = 0; i < 12; i++) await store.SendAsync(Opened(i / 2.0));
+        var behind = Opened(-10) with { Node = "n2" };
+        await store.SendAsync(behind);
+        await store.SendAsync(new RecordListed(
+            [new ListedClient(Client, "n2", behind.ConnectedAt!.Value, TimeSpan.FromMilliseconds(1), behind.Peer, behind.Details, Connected: true, null)], Life.Noon.AddMinutes(7), Now));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => store.SendAsync(new ConnectAndFail(new ClientId("other"))));
+
+        await store.SendAsync(Closed(5.5));
+
+        Assert.Equal([("n2", behind.ConnectedAt.Value.ToUnixTimeMilliseconds())], store.Query<(string, long)>("SELECT node, connected_at FROM sessions WHERE end_at IS NULL"));
+        Assert.Equal([((long)ConnectivityStatus.Online, "n2")], store.Query<(long, string)>("SELECT status, node FROM devices WHERE client_id = @id", new { id = Client.Value }));
+    }
+
+    [Fact]
     public async Task What_was_told_within_the_transaction_is_not_lost_when_older_sessions_are_read()
     {
         await using var store = await AStore.OpenAsync(new AClock(Now));
@@ -82,10 +111,10 @@ public sealed class LongLifeTests
         Assert.Equal([(21L, 21L)], store.Query<(long, long)>("SELECT count(*), count(end_at) FROM sessions"));
     }
 
-    private static RecordClientConnected Opened(int minute, long expiry = 0) =>
+    private static RecordClientConnected Opened(double minute, long expiry = 0) =>
         new(Client, "n1", Life.Noon.AddMinutes(minute), "10.0.0.1:1", new ConnectionDetails { CleanStart = false, ExpirySeconds = expiry, ProtocolVersion = "5" }, Now);
 
-    private static RecordClientDisconnected Closed(int minute) =>
+    private static RecordClientDisconnected Closed(double minute) =>
         new(Client, "n1", Life.Noon.AddMinutes(minute), "10.0.0.1:1", Life.Noon.AddMinutes(minute + 0.5), "tcp_closed", null, Now);
 
     /// <summary>As <see cref="ClientPresence"/> does it, with all facts at hand.</summary>
