@@ -25,8 +25,6 @@ public enum FarewellKind
 public sealed class Farewell(string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? rawReason, FarewellKind kind)
 {
     private SessionEnd? end;
-    private Session? meant;
-    private bool isMatched;
 
     public string? Node { get; } = node;
     public string? Peer { get; } = peer;
@@ -42,14 +40,10 @@ public sealed class Farewell(string? node, string? peer, DateTimeOffset at, Disc
     public DateTimeOffset? AliveUntil { get; init; }
 
     /// <summary>True when a known session ended by it; otherwise it is all that is known of its session.</summary>
-    public bool Matched => isMatched || IsOfMissing;
+    public bool Matched => Meant is not null || IsOfMissing;
 
     /// <summary>The session at hand that ended by it.</summary>
-    internal Session? Meant
-    {
-        get => meant;
-        set => (meant, isMatched) = (value, value is not null);
-    }
+    internal Session? Meant { get; set; }
 
     /// <summary>The session that ended by it is not at hand.</summary>
     internal bool IsOfMissing { get; set; }
@@ -90,5 +84,5 @@ public sealed class Farewell(string? node, string? peer, DateTimeOffset at, Disc
     public static Farewell Restore(
         string? node, string? peer, DateTimeOffset at, DisconnectReason reason, string? raw, FarewellKind kind, bool matched, long? expirySeconds,
         DateTimeOffset? aliveUntil) =>
-        new(node, peer, at, reason, raw, kind) { isMatched = matched, ExpirySeconds = expirySeconds, AliveUntil = aliveUntil };
+        new(node, peer, at, reason, raw, kind) { IsOfMissing = matched, ExpirySeconds = expirySeconds, AliveUntil = aliveUntil };
 }

@@ -308,8 +308,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         if (Decisive(rules) is var decisive && decisive < sessions.Count)
         {
-            foreach (var farewell in farewells) farewell.IsOfMissing |= farewell.Meant is { } meant && sessions.IndexOf(meant) >= decisive;
             sessions.RemoveRange(decisive, sessions.Count - decisive);
+            foreach (var farewell in farewells) farewell.IsOfMissing |= farewell.Meant is { } meant && !sessions.Contains(meant);
             edge = sessions[^1].ConnectedAt;
         }
         TrimFarewells();
@@ -380,9 +380,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
         set.farewells.AddRange(farewells);
         set.farewells.Sort(Farewell.Compare);
         set.TrimFarewells();
-        var matched = isAll ? [] : set.farewells.FindAll(farewell => farewell.Matched);
         set.ConcludeEnds(rules);
-        foreach (var farewell in matched) farewell.IsOfMissing = farewell.Meant is null;
+        foreach (var farewell in set.farewells) farewell.IsOfMissing &= !isAll && farewell.Meant is null;
         foreach (var session in set.sessions) session.EndIsTold = session.End is not null;
         foreach (var subscription in subscriptions) set.subscriptions[subscription.Filter] = subscription;
         return set;

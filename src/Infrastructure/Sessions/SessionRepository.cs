@@ -85,7 +85,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     public ValueTask RecallAsync(ClientId client, string node, DateTimeOffset connectedAt, string? peer, CancellationToken cancellation)
     {
         var entry = Load(client);
-        if (entry.Set.Lacks(node, connectedAt, peer) || entry.Set.IsLate(node, connectedAt, peer)) entry = Widened(client, entry);
+        if (entry.Set.IsLate(node, connectedAt, peer)) entry = Widened(client, entry);
         if (entry.Set.Lacks(node, connectedAt, peer))
         {
             var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
@@ -154,19 +154,19 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var entry = Read(client, clientNo, usual);
-        if (!entry.Set.Sufficient(rules)) entry = Read(client, clientNo, window);
+        var subscriptions = findSubscriptions.Read(clientNo);
+        var entry = Read(client, clientNo, usual, subscriptions);
+        if (!entry.Set.Sufficient(rules)) entry = Read(client, clientNo, window, subscriptions);
         entry.Trim(rules);
         return entry;
     }
 
-    private Entry Read(ClientId client, long clientNo, Newest newest)
+    private Entry Read(ClientId client, long clientNo, Newest newest, List<SubscriptionRow> subscriptions)
     {
         var entry = new Entry(clientNo, new SessionSet(client), texts);
         var sessions = newest.Sessions.Read(clientNo).ConvertAll(entry.Restored);
         var farewells = newest.Farewells.Read(clientNo).ConvertAll(entry.Restored);
-        var subscriptions = findSubscriptions.Read(clientNo).ConvertAll(entry.Restored);
-        entry.Set = SessionSet.Restore(client, sessions, isAll: sessions.Count < newest.Count, farewells, subscriptions, rules);
+        entry.Set = SessionSet.Restore(client, sessions, isAll: sessions.Count < newest.Count, farewells, subscriptions.ConvertAll(entry.Restored), rules);
         return entry;
     }
 
@@ -175,7 +175,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         if (entry.Set.Sessions.Count >= SessionSet.Window) return entry;
         if (changed.Remove(entry)) Flush(entry);
-        entry = Read(client, entry.ClientNo!.Value, window);
+        var clientNo = entry.ClientNo!.Value;
+        entry = Read(client, clientNo, window, findSubscriptions.Read(clientNo));
         known.Set(client, entry);
         return entry;
     }
