@@ -1,7 +1,5 @@
 using Dapper;
-using Microsoft.Data.Sqlite;
 using WebhookService.Bench.Fleet;
-using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Bench.Deadlines;
@@ -36,11 +34,7 @@ internal sealed class DeadlineFleet(int devices, IReadOnlyList<Wave> waves)
     public long WriteTo(string path, TimeSpan lead)
     {
         Plan();
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
-        connection.Open();
-        connection.Execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
-        Migrator.Migrate(connection);
-        connection.Execute("INSERT INTO settings VALUES ('deadline-rules', @rules)", new { rules = PresenceRules.Default.ToString() });
+        using var connection = BulkDatabase.Create(path);
         var now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
         var aside = new IndexesAside(connection);
         connection.Execute(

@@ -37,9 +37,7 @@ internal sealed class FleetGenerator : IDisposable
     public FleetGenerator(FleetPlan plan, string path)
     {
         this.plan = plan;
-        connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
-        connection.Open();
-        connection.Execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
+        connection = BulkDatabase.Create(path);
         traffic = new Traffic[plan.Devices];
         lastMessageAt = new long[plan.Devices];
         lastTopic = new string?[plan.Devices];
@@ -48,9 +46,6 @@ internal sealed class FleetGenerator : IDisposable
 
     public void Run(CancellationToken cancellation)
     {
-        Migrator.Migrate(connection);
-        // The service will find its rules unchanged, and so no reason to look at every device.
-        connection.Execute("INSERT INTO settings VALUES ('deadline-rules', @rules)", new { rules = PresenceRules.Default.ToString() });
         var aside = new IndexesAside(connection);
         using (var tables = new BulkTables(connection))
         {

@@ -20,6 +20,8 @@ internal sealed class Mix(string Word, string Description, params (EventKind Kin
 
     private const int Round = 200; // all shares are whole numbers of it
 
+    private static readonly (EventKind, double)[] ComeAndGo = [(EventKind.Connected, 0.5), (EventKind.Disconnected, 0.5)];
+
     public static readonly Mix PublishOnly = new("publish", "publish only", (EventKind.Publish, 1));
 
     /// <summary>A fleet at work: one message in three or four has a subscriber that acknowledges it, clients come and go, and few subscribe.</summary>
@@ -28,11 +30,11 @@ internal sealed class Mix(string Word, string Description, params (EventKind Kin
         (EventKind.Subscribed, 0.01));
 
     /// <summary>Every client connects and is cut off again, over and over.</summary>
-    public static readonly Mix Storm = new("storm", "connect/disconnect storm", (EventKind.Connected, 0.5), (EventKind.Disconnected, 0.5));
+    public static readonly Mix Storm = new("storm", "connect/disconnect storm", ComeAndGo);
 
     /// <summary>The same in a fleet that has run for long: what a connect finds of before is more than stays in memory.</summary>
     public static readonly Mix StormWithPast =
-        new("storm-past", $"connect/disconnect storm of clients that have connected {LongPast} times before", (EventKind.Connected, 0.5), (EventKind.Disconnected, 0.5)) { Past = LongPast };
+        new("storm-past", $"connect/disconnect storm of clients that have connected {LongPast} times before", ComeAndGo) { Past = LongPast };
 
     public static readonly IReadOnlyList<Mix> All = [PublishOnly, Real, Storm, StormWithPast];
 

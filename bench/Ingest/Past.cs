@@ -1,10 +1,7 @@
 using Dapper;
-using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Bench.Fleet;
 using WebhookService.Domain.Devices;
-using WebhookService.Domain.Sessions;
-using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Bench.Ingest;
 
@@ -23,11 +20,7 @@ internal static class Past
     /// <param name="sessions">Of each client, all of them over.</param>
     public static void WriteTo(string path, int sessions)
     {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, ForeignKeys = false }.ConnectionString);
-        connection.Open();
-        connection.Execute("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-524288; PRAGMA threads=2");
-        Migrator.Migrate(connection);
-        connection.Execute("INSERT INTO settings VALUES ('deadline-rules', @rules)", new { rules = PresenceRules.Default.ToString() });
+        using var connection = BulkDatabase.Create(path);
         connection.CreateFunction("client_id", (long client) => RequestTemplate.ClientId((int)client), isDeterministic: true);
         connection.CreateFunction("username", (long client) => RequestTemplate.Username((int)client), isDeterministic: true);
         var aside = new IndexesAside(connection);
@@ -36,7 +29,7 @@ internal static class Past
             """
             BEGIN;
             CREATE TEMP TABLE past AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < @Clients - 1)
-              SELECT i + 1 AS no, client_id(i) AS id, username(i) AS username, '10.16.0.77' AS ip, 20000 + i AS port FROM n;
+              SELECT i + 1 AS no, client_id(i) AS id, username(i) AS username, '10.16.0.77' AS ip, @FirstPort + i AS port FROM n;
             INSERT INTO clients (client_no, client_id) SELECT no, id FROM past;
             CREATE TEMP TABLE rounds AS WITH RECURSIVE n(i) AS (SELECT @sessions UNION ALL SELECT i - 1 FROM n WHERE i > 1) SELECT i, @now - 86400000 * i AS at FROM n;
             INSERT INTO sessions (client_no, node, connected_at, peer, opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive, clean_start,
@@ -48,13 +41,13 @@ internal static class Past
             INSERT INTO devices (client_no, client_id, username, first_seen_at, status, confidence, fresh_confidence, since, evidence, last_online_at, last_offline_at,
               last_reason, last_raw_reason, session_count, subscription_count, node, connected_at, peer, ip, port, protocol, protocol_version, keep_alive, clean_start,
               expiry)
-            SELECT no, id, username, @now - 86400000 * @sessions + no, 2, 0, 0, @now - 82800000 + no, 'session-end', @now - 86400000 + no, @now - 82800000 + no,
+            SELECT no, id, username, @now - 86400000 * @sessions + no, 2, 0, 0, @now - 86400000 + @Hour + no, 'session-end', @now - 86400000 + no, @now - 86400000 + @Hour + no,
               @network, 'tcp_closed', @sessions, 0, 'emqx@10.0.0.1', @now - 86400000 + no, ip || ':' || port, ip, port, 'MQTT', '5', 60, 1, 0
             FROM past;
             INSERT INTO device_activity (client_no, last_seen_at, published, delivered, dropped, version, status)
-            SELECT no, @now - 82800000 + no, 0, 0, 0, 2 * @sessions, 2 FROM past;
+            SELECT no, @now - 86400000 + @Hour + no, 0, 0, 0, 2 * @sessions, 2 FROM past;
             COMMIT;
-            """, new { EmqxBodies.Clients, Hour, sessions, now, network = Words.Of(DisconnectReason.Network) });
+            """, new { EmqxBodies.Clients, RequestTemplate.FirstPort, Hour, sessions, now, network = Words.Of(DisconnectReason.Network) });
         aside.PutBack(CancellationToken.None);
         connection.Execute("PRAGMA journal_mode=WAL");
     }

@@ -54,8 +54,10 @@ internal sealed class RequestTemplate
         {"username":"site-%%","topic":"site/%%/command/CLIENT/+","timestamp":NOW__________,"sub_props":{"User-Property":{}},"qos":1,"peername":"10.16.0.77:PORT_","peerhost":"10.16.0.77",{{{Common}}},"event":"session.subscribed","clientid":"sensor-007-CLIENT","client_attrs":{}}
         """;
 
-    private const int FirstPort = 20_000;
     private const int Sites = 100;
+
+    /// <summary>Of the first client's socket; the others' follow it.</summary>
+    public const int FirstPort = 20_000;
 
     private enum Mark
     {

@@ -68,7 +68,7 @@ internal static class SoakBenchmark
     {
         var report = new Report("Soak");
         report.Say(
-            $"{rows.Count} minutes of the real mix at half of what the service takes, {rate:N0} events/s over {Connections} connections, while retention keeps {kept:N0} messages and "
+            $"{rows.Count} minutes of the real mix, of clients that have connected {Mix.LongPast} times before, at half of what the service takes, {rate:N0} events/s over {Connections} connections, while retention keeps {kept:N0} messages and "
             + $"{2 * kept:N0} events. Repeat it with `dotnet run -c Release --project bench -- soak`.");
         report.Say($"Machine: {Machine.Description}; at the end {Machine.Load}.");
         report.Table("minute | events/s | p50 ms | p99 ms | max ms | refused | CPU µs/event | resident MB | file and log MB", rows.Select(Line));

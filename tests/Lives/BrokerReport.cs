@@ -71,11 +71,11 @@ internal sealed record BrokerReport(ReportKind Kind, Connection Of, DateTimeOffs
             ? (set, at, seen) => set.Absent(at, null, seen)
             : (set, at, seen) => set.Listed(last.Node, isCoarse ? WholeSecond(last.ConnectedAt) : last.ConnectedAt, isCoarse, last.Peer, Details(last), at, seen));
 
-    private static ConnectionDetails Details(Connection one) => new() { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" };
+    public static ConnectionDetails Details(Connection one) => new() { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" };
 
     private static string? NodeIn(Dialect dialect, Connection one) => dialect is Dialect.Arrival ? null : one.Node;
 
-    private static string? PeerIn(Dialect dialect, Connection one) => dialect is Dialect.ConnectedAt or Dialect.Peername ? one.Peer : null;
+    public static string? PeerIn(Dialect dialect, Connection one) => dialect is Dialect.ConnectedAt or Dialect.Peername ? one.Peer : null;
 
     private static DateTimeOffset WholeSecond(DateTimeOffset time) => time.AddTicks(-(time.Ticks % TimeSpan.TicksPerSecond));
 }

@@ -139,7 +139,7 @@ public sealed class LongLifeTests
         };
     }
 
-    /// <summary>Half of them in any order whatever, the others with some that come late; some are told twice, and in the end the broker is asked.</summary>
+    /// <summary>Half of them in any order whatever, the others with some that come late; some are told twice, and at some time the broker is asked.</summary>
     private static IReadOnlyList<BrokerReport> Disordered(Life life, Random random)
     {
         var (reports, any) = (life.Reports(), random.Next(2) == 0);
@@ -154,25 +154,23 @@ public sealed class LongLifeTests
     private static Task SendAsync(AStore store, BrokerReport report, ClientId client, Dialect dialect) => report switch
     {
         { Kind: ReportKind.State, Of: { End: null } one } => store.SendAsync(new RecordListed(
-            [new ListedClient(client, one.Node, one.ConnectedAt, TimeSpan.FromMilliseconds(1), one.Peer, Details(one), Connected: true, null)], report.Timestamp, Now)),
+            [new ListedClient(client, one.Node, one.ConnectedAt, TimeSpan.FromMilliseconds(1), one.Peer, BrokerReport.Details(one), Connected: true, null)], report.Timestamp, Now)),
         { Kind: ReportKind.State } => store.SendAsync(new RecordAbsent([(client, null)], report.Timestamp, null, Now)),
         _ => store.SendAsync(CommandOf(report, client, dialect)),
     };
 
     private static ICommand CommandOf(BrokerReport report, ClientId client, Dialect dialect)
     {
-        var (one, node, peer) = (report.Of, report.Of.Node, dialect is Dialect.NodeAndTime ? null : report.Of.Peer);
+        var (one, node, peer) = (report.Of, report.Of.Node, BrokerReport.PeerIn(dialect, report.Of));
         return report.Kind switch
         {
-            ReportKind.Start => new RecordClientConnected(client, node, one.ConnectedAt, peer, Details(one), Now),
+            ReportKind.Start => new RecordClientConnected(client, node, one.ConnectedAt, peer, BrokerReport.Details(one), Now),
             ReportKind.End => new RecordClientDisconnected(
                 client, node, dialect is Dialect.ConnectedAt ? one.ConnectedAt : null, peer, report.Timestamp, one.Reason, null, Now),
             ReportKind.Subscription => new RecordSubscribed(client, report.Filter!, new(report.Qos, null, null, null), report.Timestamp, null, Now),
             _ => new RecordUnsubscribed(client, report.Filter!, report.Timestamp, Now),
         };
     }
-
-    private static ConnectionDetails Details(Connection one) => new() { CleanStart = one.Step.Clean, ExpirySeconds = one.Step.Expiry, ProtocolVersion = "5" };
 
     private static IReadOnlyList<string> SessionsOf(SessionSet set) => Lines(set.Sessions.Select(one => (
         one.Node, one.ConnectedAt.ToUnixTimeMilliseconds(), one.Peer, one.Opened, one.End?.At.ToUnixTimeMilliseconds(), one.End?.RawReason, one.End?.By.ToString().ToLowerInvariant())));
