@@ -1,5 +1,7 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -114,6 +116,18 @@ public sealed class ApiHost : IAsyncLifetime, IAsyncDisposable
         if (token is not null) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         clients.Add(client);
         return client;
+    }
+
+    /// <summary>What the comparison of this number with the broker's list came to, as soon as it is over; the first is that of the start.</summary>
+    public async Task<JsonObject> ComparedAsync(string id)
+    {
+        JsonObject comparison = [];
+        await Eventually.IsAsync(async () =>
+        {
+            var answer = await Manage.GetAsync($"/api/v1/broker/reconciliations/{id}");
+            return answer.StatusCode is HttpStatusCode.OK && (comparison = await answer.JsonAsync())["finishedAt"] is not null;
+        });
+        return comparison;
     }
 
     public async ValueTask DisposeAsync()

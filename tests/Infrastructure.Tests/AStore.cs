@@ -94,6 +94,13 @@ internal sealed class AStore : IAsyncDisposable
         return connection.Query<T>(sql, parameters).AsList();
     }
 
+    /// <summary>What a host does whose start fails: its services are disposed of, and none was stopped.</summary>
+    public async Task DropAsync()
+    {
+        await services.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();

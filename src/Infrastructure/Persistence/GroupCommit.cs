@@ -51,6 +51,9 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     /// <summary>So many senders are answered by one thread: waking one up for each costs more than the answer does.</summary>
     private const int AnsweredTogether = 32;
 
+    /// <summary>A disk may let the writer wait for ever. It keeps the database to the end of the process then.</summary>
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(20);
+
     private readonly UnitOfWork work;
     private readonly QueueOptions options;
     private readonly ServiceMetrics metrics;
@@ -92,11 +95,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     }
 
     /// <summary>Takes no more, and writes what waits.</summary>
-    public Task StopAsync(CancellationToken cancellationToken)
-    {
-        queue.Writer.TryComplete();
-        return Task.Run(() => thread.IsAlive ? thread.Join(TimeSpan.FromSeconds(20)) : true, cancellationToken);
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => Task.Run(End, cancellationToken);
 
     /// <summary>Ready while the writer runs and senders are not held back.</summary>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
@@ -104,10 +103,14 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         : QueueDepth >= QueueCapacity ? HealthCheckResult.Unhealthy("The queue of the writer is full.")
         : HealthCheckResult.Healthy());
 
-    /// <summary>A writer that still waits for the disk keeps the database open to the end of the process: its statements may not go under its hands.</summary>
-    public void Dispose()
+    /// <summary>Of a service that could not start, which nobody stops, the writer may be in the midst of a transaction.</summary>
+    public void Dispose() => End();
+
+    private void End()
     {
-        if (!thread.IsAlive) work.Dispose();
+        queue.Writer.TryComplete();
+        if (thread.ThreadState.HasFlag(System.Threading.ThreadState.Unstarted)) work.Close();
+        else thread.Join(LongestEnd);
     }
 
     private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)
@@ -137,6 +140,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             Write(batch);
             batch.Clear();
         }
+        work.Close();
     }
 
     private void Write(List<Pending> batch)

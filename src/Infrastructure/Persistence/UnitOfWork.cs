@@ -26,7 +26,7 @@ internal interface IUnitOfWorkPart
 /// may touch it and them. Repositories keep aggregates across transactions, which is safe while nobody else writes the file; when
 /// somebody did, they forget.
 /// </summary>
-internal sealed class UnitOfWork : IDisposable
+internal sealed class UnitOfWork
 {
     private readonly Database database;
     private readonly List<IUnitOfWorkPart> parts = [];
@@ -117,7 +117,8 @@ internal sealed class UnitOfWork : IDisposable
 
     public void ReleaseSavepoint() => Execute("RELEASE alone");
 
-    public void Dispose()
+    /// <summary>For the writer's thread, not for who disposes of services: a statement that is freed while it runs takes the process with it.</summary>
+    public void Close()
     {
         foreach (var statement in statements) statement.Dispose();
         connection?.Dispose();

@@ -21,13 +21,13 @@ public sealed class BrokerApiTests
         emqx.Connect("unheard 😀", connectedAt: Earlier, port: 1002);
         for (var i = 0; i < 10; i++) emqx.Connect($"other-{i}", connectedAt: Earlier, port: 2000 + i);
         await using var api = await ApiHost.StartAsync(emqx.Settings());
-        await FinishedAsync(api, "1");
+        await api.ComparedAsync("1");
         await TellAsync(api, "stays/1", 1001);
         for (var i = 0; i < 10; i++) await TellAsync(api, $"other-{i}", 2000 + i);
         await TellAsync(api, "left", 1003);
 
         var asked = await (await api.Manage.PostAsync("/api/v1/broker/reconciliations", null)).JsonAsync();
-        var sweep = await FinishedAsync(api, (string)asked["id"]!);
+        var sweep = await api.ComparedAsync((string)asked["id"]!);
 
         Assert.Equal(("complete", 0, 1), ((string?)sweep["result"], (int)sweep["correctedOnline"]!, (int)sweep["correctedOffline"]!));
         Assert.Equal(["online", "confirmed", "broker-list"], await StateAsync(api, "unheard 😀"));
@@ -47,7 +47,7 @@ public sealed class BrokerApiTests
         await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V5);
         emqx.Failed = 3;
         await using var api = await ApiHost.StartAsync(emqx.Settings());
-        await FinishedAsync(api, "1");
+        await api.ComparedAsync("1");
         await PostAsync(api, $$"""{"event":"client.disconnected","clientid":"a","node":"{{FakeEmqx.FirstNode}}","peername":"1.2.3.4:5","connected_at":1767225600000,"disconnected_at":1767225601000,"reason":"normal"}""");
         await PostAsync(api, """{"event":"client.disconnected","clientid":"b","node":"old@10.0.0.1","peername":"1.2.3.4:5","disconnected_at":1767225601000,"reason":"normal"}""");
 
@@ -70,7 +70,7 @@ public sealed class BrokerApiTests
         settings["Brokers:0:ApiSecret"] = "wrong";
         await using var api = await ApiHost.StartAsync(settings);
 
-        var sweep = await FinishedAsync(api, "1");
+        var sweep = await api.ComparedAsync("1");
 
         Assert.Equal("failed", (string?)sweep["result"]);
         Assert.Contains("ApiSecret", (string?)sweep["problem"], StringComparison.Ordinal);
@@ -95,9 +95,9 @@ public sealed class BrokerApiTests
     {
         await using var emqx = await FakeEmqx.StartAsync(FakeEmqx.V6);
         await using var api = await ApiHost.StartAsync(emqx.Settings());
-        await FinishedAsync(api, "1");
+        await api.ComparedAsync("1");
         await api.Manage.PostAsJsonAsync("/api/v1/broker/reconciliations", new { broker = "emqx" });
-        await FinishedAsync(api, "2");
+        await api.ComparedAsync("2");
 
         var page = await (await api.Manage.GetAsync("/api/v1/broker/reconciliations?limit=1")).JsonAsync();
         var next = await (await api.Manage.GetAsync($"/api/v1/broker/reconciliations?limit=1&cursor={page["next"]}")).JsonAsync();
@@ -111,17 +111,6 @@ public sealed class BrokerApiTests
 
     private static FakeEmqxVersion Version(string number) =>
         new[] { FakeEmqx.V4, FakeEmqx.V53, FakeEmqx.V5, FakeEmqx.V6 }.Single(version => version.Number == number);
-
-    private static async Task<JsonObject> FinishedAsync(ApiHost api, string id)
-    {
-        JsonObject sweep = [];
-        await Eventually.IsAsync(async () =>
-        {
-            var answer = await api.Manage.GetAsync($"/api/v1/broker/reconciliations/{id}");
-            return answer.StatusCode is HttpStatusCode.OK && (sweep = await answer.JsonAsync())["finishedAt"] is not null;
-        });
-        return sweep;
-    }
 
     private static Task TellAsync(ApiHost api, string id, int port) => PostAsync(api, new JsonObject
     {

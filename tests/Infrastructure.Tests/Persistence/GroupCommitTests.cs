@@ -128,6 +128,23 @@ public sealed class GroupCommitTests
         await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("late")));
     }
 
+    [Fact]
+    public async Task A_service_that_nobody_stopped_ends_its_transaction_before_it_closes_the_database()
+    {
+        var store = await AStore.OpenAsync();
+        using var gate = new ManualResetEventSlim();
+        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var last = store.SendAsync(new WaitInTheWriter(gate, running));
+        await running.Task;
+
+        var dropped = Task.Run(store.DropAsync);
+        await Task.WhenAny(dropped, Task.Delay(TimeSpan.FromMilliseconds(500))); // so long for somebody to close it too early
+        gate.Set();
+
+        Assert.Equal(Outcome.Applied, await last);
+        await dropped;
+    }
+
     private static RecordClientConnected Connected(string client) =>
         new(new ClientId(client), "node", Noon, "10.0.0.1:1234", new ConnectionDetails { Ip = "10.0.0.1", Port = 1234 }, Noon);
 
