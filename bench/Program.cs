@@ -47,7 +47,7 @@ Console.CancelKeyPress += (_, press) =>
 };
 try
 {
-    if (args is not [BareServer.Verb]) Load.KeepLight();
+    if (args is not [BareServer.Verb or BareServer.HostVerb or HandlerServer.Verb]) Load.KeepLight();
     switch (args)
     {
         case ["fleet", .. var rest]:
@@ -71,6 +71,9 @@ try
             return MicroBenchmark.Run(rest, interrupted.Token);
         case [BareServer.Verb]:
             await BareServer.RunAsync();
+            return 0;
+        case [BareServer.HostVerb]:
+            await BareServer.RunInHostAsync();
             return 0;
         default:
             Console.WriteLine(Usage);

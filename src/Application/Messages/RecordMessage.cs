@@ -35,68 +35,59 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
     ICommandHandler<RecordMessageDropped>,
     ICommandHandler<RecordDeliveryDropped>
 {
-    public async Task<Outcome> Handle(RecordMessagePublished command, CancellationToken cancellationToken)
+    public Task<Outcome> Handle(RecordMessagePublished command, CancellationToken cancellationToken)
     {
         var content = command.Content;
-        var outcome = await TellAsync(content, receiver: null, command.ReceivedAt, message => message.Published(content), cancellationToken);
-        if (outcome is Outcome.Applied && content.FromDevice)
-            await TellAsync(content.Publisher, device =>
+        return TellAsync(
+            content, receiver: null, command.ReceivedAt, message => message.Published(content),
+            device =>
             {
                 var seen = new Observation(command.ReceivedAt, rules);
                 device.Published(content.Topic, content.PublishedAt, seen);
                 if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, seen);
-            }, cancellationToken);
-        return outcome;
+            },
+            cancellationToken);
     }
 
-    public async Task<Outcome> Handle(RecordMessageDelivered command, CancellationToken cancellationToken)
-    {
-        var at = command.At ?? command.ReceivedAt;
-        var outcome = await TellAsync(
-            command.Content, command.Receiver, command.ReceivedAt, message => message.Delivered(command.Receiver, at, command.Duplicate, command.Content.Qos), cancellationToken);
-        if (outcome is Outcome.Applied)
-            await TellAsync(command.Receiver, device =>
-            {
-                device.Received();
-                device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules));
-            }, cancellationToken);
-        return outcome;
-    }
+    public Task<Outcome> Handle(RecordMessageDelivered command, CancellationToken cancellationToken) => TellAsync(
+        command.Content, command.Receiver, command.ReceivedAt,
+        message => message.Delivered(command.Receiver, command.At ?? command.ReceivedAt, command.Duplicate, command.Content.Qos),
+        device =>
+        {
+            device.Received();
+            device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules));
+        },
+        cancellationToken);
 
-    public async Task<Outcome> Handle(RecordMessageAcked command, CancellationToken cancellationToken)
-    {
-        var at = command.At ?? command.ReceivedAt;
-        var outcome = await TellAsync(command.Content, command.Receiver, command.ReceivedAt, message => message.Acked(command.Receiver, at), cancellationToken);
-        if (outcome is Outcome.Applied)
-            await TellAsync(
-                command.Receiver, device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)), cancellationToken);
-        return outcome;
-    }
+    public Task<Outcome> Handle(RecordMessageAcked command, CancellationToken cancellationToken) => TellAsync(
+        command.Content, command.Receiver, command.ReceivedAt,
+        message => message.Acked(command.Receiver, command.At ?? command.ReceivedAt),
+        device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)),
+        cancellationToken);
 
-    public async Task<Outcome> Handle(RecordMessageDropped command, CancellationToken cancellationToken)
-    {
-        var outcome = await TellAsync(
-            command.Content, receiver: null, command.ReceivedAt, message => message.Dropped(command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
-        if (outcome is Outcome.Applied && command.Content.FromDevice)
-            await TellAsync(command.Content.Publisher, device => device.Lost(), cancellationToken);
-        return outcome;
-    }
+    public Task<Outcome> Handle(RecordMessageDropped command, CancellationToken cancellationToken) => TellAsync(
+        command.Content, receiver: null, command.ReceivedAt,
+        message => message.Dropped(command.At ?? command.ReceivedAt, command.Reason),
+        device => device.Lost(),
+        cancellationToken);
 
-    public async Task<Outcome> Handle(RecordDeliveryDropped command, CancellationToken cancellationToken)
-    {
-        var outcome = await TellAsync(
-            command.Content, command.Receiver, command.ReceivedAt,
-            message => message.DroppedFor(command.Receiver, command.At ?? command.ReceivedAt, command.Reason), cancellationToken);
-        if (outcome is Outcome.Applied)
-            await TellAsync(command.Receiver, device => device.Lost(), cancellationToken);
-        return outcome;
-    }
+    public Task<Outcome> Handle(RecordDeliveryDropped command, CancellationToken cancellationToken) => TellAsync(
+        command.Content, command.Receiver, command.ReceivedAt,
+        message => message.DroppedFor(command.Receiver, command.At ?? command.ReceivedAt, command.Reason),
+        device => device.Lost(),
+        cancellationToken);
 
-    private async ValueTask<Outcome> TellAsync(
-        MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, Outcome> fact, CancellationToken cancellation)
+    /// <param name="receiver">Whose device the report is about; null where that is the publisher's, if it has one.</param>
+    /// <param name="consequence">For that device, if the fact is news.</param>
+    private async Task<Outcome> TellAsync(
+        MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, Outcome> fact, Action<Device> consequence, CancellationToken cancellation)
     {
-        if ((receiver ?? (content.FromDevice ? content.Publisher : null)) is { } client && await devices.FindAsync(client, cancellation) is null)
-            await devices.SaveAsync(Device.Discovered(client, receivedAt), cancellation); // stands in the journal before what it did
+        Device? device = null;
+        if ((receiver ?? (content.FromDevice ? content.Publisher : null)) is { } client)
+        {
+            device = await devices.FindAsync(client, cancellation);
+            if (device is null) await devices.SaveAsync(device = Device.Discovered(client, receivedAt), cancellation); // stands in the journal before what it did
+        }
 
         var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
         var outcome = fact(message);
@@ -104,14 +95,10 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
 
         await messages.SaveAsync(message, cancellation);
         if (!content.FromDevice) await downlinks.ReportedAsync(message, cancellation);
-        return outcome;
-    }
+        if (outcome is not Outcome.Applied || device is null) return outcome;
 
-    /// <summary>Tells a device that is known by now: telling the message has discovered it.</summary>
-    private async ValueTask TellAsync(ClientId client, Action<Device> fact, CancellationToken cancellation)
-    {
-        var device = (await devices.FindAsync(client, cancellation))!;
-        fact(device);
+        consequence(device);
         await devices.SaveAsync(device, cancellation);
+        return outcome;
     }
 }

@@ -31,7 +31,8 @@ public sealed record Presence(
 {
     /// <param name="sessions">Newest first.</param>
     /// <param name="farewells">Oldest first.</param>
-    internal static Presence Of(List<Session> sessions, List<Farewell> farewells, PresenceRules rules)
+    /// <param name="starts">Of these and older sessions, newest first.</param>
+    internal static Presence Of(List<Session> sessions, List<Farewell> farewells, List<DateTimeOffset> starts, PresenceRules rules)
     {
         var live = sessions.Find(session => session.End is null);
         var last = live ?? LastOf(sessions, rules.ClockTolerance);
@@ -66,7 +67,7 @@ public sealed record Presence(
         };
         return new(
             status, sure ? Confidence.Confirmed : Confidence.Inferred, live?.ConnectedAt ?? end?.At, last,
-            sessions.Find(session => session.Opened)?.ConnectedAt, left?.At, left?.Reason, left?.RawReason, FlappingEnd(sessions, rules),
+            sessions.Find(session => session.Opened)?.ConnectedAt, left?.At, left?.Reason, left?.RawReason, FlappingEnd(starts, rules),
             absence?.At > end?.At ? absence?.At : end?.At, evidence);
     }
 
@@ -103,33 +104,33 @@ public sealed record Presence(
     /// Flapping begins with so many starts within the window and ends when the window holds only few, so that it does not itself flap. Told
     /// from the starts alone, oldest first.
     /// </summary>
-    private static DateTimeOffset? FlappingEnd(List<Session> sessions, PresenceRules rules)
+    private static DateTimeOffset? FlappingEnd(List<DateTimeOffset> starts, PresenceRules rules)
     {
-        if (sessions.Count < rules.FlappingStarts) return null;
+        if (starts.Count < rules.FlappingStarts) return null;
         DateTimeOffset? until = null;
-        for (var i = sessions.Count - 1; i >= 0; i--)
+        for (var i = starts.Count - 1; i >= 0; i--)
         {
-            if (FlappingBegins(sessions, i, rules) || until > sessions[i].ConnectedAt) until = sessions[i + rules.FlappingCalm - 1].ConnectedAt + rules.FlappingWindow;
+            if (FlappingBegins(starts, i, rules) || until > starts[i]) until = starts[i + rules.FlappingCalm - 1] + rules.FlappingWindow;
             else until = null;
         }
         return until;
     }
 
-    private static bool FlappingBegins(List<Session> sessions, int index, PresenceRules rules) =>
-        index + rules.FlappingStarts - 1 is var first && first < sessions.Count && sessions[index].ConnectedAt - sessions[first].ConnectedAt <= rules.FlappingWindow;
+    private static bool FlappingBegins(List<DateTimeOffset> starts, int index, PresenceRules rules) =>
+        index + rules.FlappingStarts - 1 is var first && first < starts.Count && starts[index] - starts[first] <= rules.FlappingWindow;
 
     /// <summary>
-    /// How many of the newest sessions tell whether the client is flapping: up to a start with which that began, or before which it had ended, whatever was
+    /// How many of the newest starts tell whether the client is flapping: up to one with which that began, or before which it had ended, whatever was
     /// before. More than there are if none of them was one.
     /// </summary>
-    internal static int FlappingIsToldBy(List<Session> sessions, PresenceRules rules)
+    internal static int FlappingIsToldBy(List<DateTimeOffset> starts, PresenceRules rules)
     {
-        for (var i = 0; i + rules.FlappingCalm < sessions.Count; i++)
+        for (var i = 0; i + rules.FlappingCalm < starts.Count; i++)
         {
-            if (FlappingBegins(sessions, i, rules)) return i + rules.FlappingStarts;
-            if (sessions[i].ConnectedAt - sessions[i + rules.FlappingCalm].ConnectedAt > rules.FlappingWindow) return i + rules.FlappingCalm + 1;
+            if (FlappingBegins(starts, i, rules)) return i + rules.FlappingStarts;
+            if (starts[i] - starts[i + rules.FlappingCalm] > rules.FlappingWindow) return i + rules.FlappingCalm + 1;
         }
-        return sessions.Count + 1;
+        return starts.Count + 1;
     }
 }
 

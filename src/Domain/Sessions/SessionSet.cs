@@ -12,7 +12,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>How many sessions decide at most. An older one is superseded in any case; it only lives on in the ledger.</summary>
     public const int Window = 64;
 
-    private const int Least = 8;
+    /// <summary>How many of a client's newest sessions mostly decide. Those and the one before them are read; if that is not <see cref="Sufficient"/>, all of the window.</summary>
+    public const int Usual = 8;
 
     /// <summary>How many farewells are kept for them: a session may have several (repeated with a new time, or `session_terminated`).</summary>
     public const int FarewellWindow = 4 * Window;
@@ -20,6 +21,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     private readonly List<Session> sessions = [];   // newest first
     private readonly List<Farewell> farewells = []; // oldest first
     private readonly Dictionary<string, Subscription> subscriptions = [];
+    private readonly List<DateTimeOffset> missingStarts = []; // of as many of them as tell whether the client is flapping
     private DateTimeOffset? edge; // sessions that began then or before may be missing; null while none are
 
     public ClientId Client { get; } = client;
@@ -138,7 +140,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     // ---- conclusions -------------------------------------------------------------------------------------------------
 
     /// <summary>Online if some session is open, not closed and not superseded; else offline since the last end, with what doubt there is.</summary>
-    public Presence Presence(PresenceRules rules) => Domain.Sessions.Presence.Of(sessions, farewells, rules);
+    public Presence Presence(PresenceRules rules) => Domain.Sessions.Presence.Of(sessions, farewells, StartTimes(), rules);
 
     /// <summary>How many subscriptions have no end, or one that lies ahead.</summary>
     public int SubscriptionsAt(DateTimeOffset time)
@@ -271,22 +273,29 @@ public sealed class SessionSet(ClientId client) : Aggregate
 
     // ---- the set -----------------------------------------------------------------------------------------------------
 
-    /// <summary>How many of a client's newest sessions mostly decide. Those and the one before them are read; if that is not <see cref="Sufficient"/>, all of the window.</summary>
-    public static int Usual(PresenceRules rules) => Math.Max(Least, rules.FlappingStarts);
-
     /// <summary>False if sessions that decide may be missing.</summary>
     public bool Sufficient(PresenceRules rules) => edge is null || Decisive(rules) < sessions.Count;
+
+    /// <summary>False if whether the client is flapping may be decided by the starts of sessions that are missing. <see cref="Remember"/> takes them.</summary>
+    public bool TellsFlapping(PresenceRules rules) => edge is null || (StartTimes() is var starts && Domain.Sessions.Presence.FlappingIsToldBy(starts, rules) <= starts.Count);
+
+    /// <summary>Takes the starts of a set that was just read: of all sessions in the window, newest first.</summary>
+    public void Remember(IEnumerable<DateTimeOffset> starts)
+    {
+        var known = StartTimes();
+        missingStarts.AddRange(starts.Where(start => !known.Remove(start)));
+    }
 
     /// <summary>True when a session of that name may exist that is missing.</summary>
     public bool Lacks(string node, DateTimeOffset connectedAt, string? peer) => Lacks(connectedAt) && !sessions.Exists(session => session.Is(node, connectedAt, peer));
 
     /// <summary>
-    /// True when the report of a session may change what was concluded of others that are missing: it tells of one that is new, or tells its name better, and
+    /// True when the report of a session may change what was concluded of others that are missing: it tells better of one that is known, or of one that is new when
     /// newer ones or its farewell came before.
     /// </summary>
     public bool IsLate(string node, DateTimeOffset connectedAt, string? peer) =>
         edge is not null && !sessions.Exists(session => session.IsKnownAs(node, connectedAt, peer))
-        && (connectedAt <= sessions[0].ConnectedAt || farewells.Exists(farewell => farewell.Kind is FarewellKind.Disconnected && farewell.CanMean(new Session(node, connectedAt, peer))));
+        && (connectedAt <= sessions[0].ConnectedAt || sessions.Exists(session => session.Is(node, connectedAt, peer)) || farewells.Exists(farewell => farewell.Kind is FarewellKind.Disconnected && farewell.CanMean(new Session(node, connectedAt, peer))));
 
     /// <summary>True when the farewell may be that of a session that is missing.</summary>
     public bool Lacks(Farewell farewell) => Lacks(farewell.At) || (edge is not null && !sessions.Exists(farewell.CanMean));
@@ -300,6 +309,7 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         session.IsSettled = !newSuccessor || session.End is not { By: EndedBy.Superseded };
         session.EndIsTold = session.End is not null;
+        missingStarts.Remove(session.ConnectedAt);
         Insert(session);
     }
 
@@ -308,11 +318,21 @@ public sealed class SessionSet(ClientId client) : Aggregate
     {
         if (Decisive(rules) is var decisive && decisive < sessions.Count)
         {
+            missingStarts.AddRange(sessions.Skip(decisive).Select(session => session.ConnectedAt));
             sessions.RemoveRange(decisive, sessions.Count - decisive);
             foreach (var farewell in farewells) farewell.IsOfMissing |= farewell.Meant is { } meant && !sessions.Contains(meant);
             edge = sessions[^1].ConnectedAt;
         }
+        TrimStarts(rules);
         TrimFarewells();
+    }
+
+    private void TrimStarts(PresenceRules rules)
+    {
+        if (missingStarts.Count == 0) return;
+        var starts = StartTimes();
+        var needed = Math.Min(Window, Domain.Sessions.Presence.FlappingIsToldBy(starts, rules));
+        if (needed <= starts.Count) missingStarts.RemoveAll(start => start < starts[needed - 1]);
     }
 
     /// <summary>Those of missing sessions have done their work.</summary>
@@ -322,13 +342,22 @@ public sealed class SessionSet(ClientId client) : Aggregate
         if (farewells.Count > FarewellWindow) farewells.RemoveRange(0, farewells.Count - FarewellWindow);
     }
 
-    /// <summary>How many of the newest sessions decide; no others may have to be judged anew by what is told of these. More than there are if those at hand don't tell.</summary>
+    /// <summary>How many of the newest sessions decide; no others may have to be judged anew by what is told of these. As many as there are, or more, if those don't tell.</summary>
     private int Decisive(PresenceRules rules)
     {
-        var decisive = Math.Max(Usual(rules), Domain.Sessions.Presence.FlappingIsToldBy(sessions, rules));
-        decisive = Math.Max(decisive, 1 + sessions.FindLastIndex(session => session.End is null || session.AliveAt >= sessions[0].ConnectedAt)); // clocks of nodes differ
+        var decisive = Math.Max(Usual, 1 + sessions.FindLastIndex(session => session.End is null || session.AliveAt >= sessions[0].ConnectedAt)); // clocks of nodes differ
         while (decisive < sessions.Count && sessions[decisive - 1].ConnectedAt - sessions[decisive].LatestStart <= rules.ClockTolerance) decisive++;
         return Math.Min(Window, decisive);
+    }
+
+    /// <summary>Newest first, of all sessions that are known here, if only by their start.</summary>
+    private List<DateTimeOffset> StartTimes()
+    {
+        var starts = sessions.ConvertAll(session => session.ConnectedAt);
+        if (missingStarts.Count == 0) return starts;
+        starts.AddRange(missingStarts);
+        starts.Sort(static (one, other) => other.CompareTo(one));
+        return starts;
     }
 
     /// <param name="isExact">The start is told to the millisecond.</param>

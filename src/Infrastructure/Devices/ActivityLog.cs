@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Dapper;
 using WebhookService.Infrastructure.Persistence;
 
@@ -5,7 +8,7 @@ namespace WebhookService.Infrastructure.Devices;
 
 /// <summary>
 /// What changes of a device with every message. Its row in `device_activity` lies at a random place, so it is not written each time: the new
-/// values are appended to `activity_log`, stay in memory for readers, and are moved to the table some thousand at a time, in the table's order.
+/// values are appended to `activity_log`, a row for each transaction, stay in memory for readers, and are moved to the table some thousand at a time, in the table's order.
 /// Of what the table, the log and the memory say of a device, the highest version holds. See decision 0015.
 /// </summary>
 internal sealed class ActivityLog : IUnitOfWorkPart
@@ -20,13 +23,20 @@ internal sealed class ActivityLog : IUnitOfWorkPart
           sign_at = excluded.sign_at, sign_peer = excluded.sign_peer, version = excluded.version, status = excluded.status
         """;
 
+    private const string Entries = """
+        SELECT l.no, c.client_id, e.value FROM activity_log l, json_each(l.entries) e JOIN clients c ON c.client_no = e.value ->> 0
+        WHERE l.no > @committed ORDER BY l.no, e.key
+        """;
+
     /// <summary>Rows that are written between two looks at the clock.</summary>
     private const int AtOnce = 64;
 
-    /// <summary>Rows of the log that are removed between two looks at the clock: that is done ten times as fast.</summary>
-    private const int RemovedAtOnce = 1_024;
+    /// <summary>Rows of the log, each of a whole transaction, that are removed between two looks at the clock.</summary>
+    private const int RemovedAtOnce = 8;
 
     private const int Tries = 5;
+
+    public static readonly JsonWriterOptions AsItIs = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
     private readonly UnitOfWork work;
     private readonly Lazy<Statement> append;
@@ -34,6 +44,8 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     private readonly Lazy<Statement> move;
     private readonly Lazy<Statement> lowest;
     private readonly Lazy<Statement> remove;
+    private readonly List<Activity> unwritten = []; // of what was appended in this transaction
+    private readonly ArrayBufferWriter<byte> entries = new();
     private readonly Lock gate = new(); // of what is pending: the writer changes it, readers ask
     private readonly Dictionary<string, Activity> pending = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Activity> appended = new(StringComparer.Ordinal);
@@ -47,7 +59,7 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     public ActivityLog(UnitOfWork work)
     {
         this.work = work;
-        append = work.Prepare($"INSERT INTO activity_log (no, rests_on, {Columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        append = work.Prepare("INSERT INTO activity_log (no, entries) VALUES (?, ?)");
         write = work.Prepare(Upsert);
         move = work.Prepare(Upsert + " WHERE excluded.version > device_activity.version");
         lowest = work.Prepare("SELECT min(no) FROM activity_log WHERE no <= ?");
@@ -88,11 +100,11 @@ internal sealed class ActivityLog : IUnitOfWorkPart
         return appended.TryGetValue(client, out var known) ? known : Find(client);
     }
 
-    /// <summary>In the transaction that changes the device.</summary>
+    /// <summary>In the transaction that changes the device. It is in the log when that is flushed.</summary>
     public void Append(string client, Activity values)
     {
         Recall();
-        Bind(append.Value.Add(++next).Add(values.RestsOn), values).Run();
+        unwritten.Add(values);
         Remember(client, values);
     }
 
@@ -150,10 +162,24 @@ internal sealed class ActivityLog : IUnitOfWorkPart
         Committed();
     }
 
-    public void Flush() { } // rows are appended as they come
+    /// <summary>Writes what was appended since the last flush, as one row.</summary>
+    public void Flush()
+    {
+        if (unwritten.Count == 0) return;
+        entries.ResetWrittenCount();
+        using (var json = new Utf8JsonWriter(entries, AsItIs))
+        {
+            json.WriteStartArray();
+            foreach (var values in unwritten) values.WriteTo(json);
+            json.WriteEndArray();
+        }
+        append.Value.Add(++next).AddText(entries.WrittenSpan).Run();
+        unwritten.Clear();
+    }
 
     public void Forget()
     {
+        unwritten.Clear();
         appended.Clear();
         gone.Clear();
         moved.Clear();
@@ -180,13 +206,10 @@ internal sealed class ActivityLog : IUnitOfWorkPart
     private void Recall()
     {
         if (!incomplete) return;
-        var rows = work.Connection.Query<long, string, Activity, (long No, string Client, Activity Values)>(
-            $"SELECT l.no, c.client_id, l.* FROM activity_log l JOIN clients c USING (client_no) WHERE l.no > @committed ORDER BY l.no",
-            (no, client, values) => (no, client, values), new { committed }, splitOn: "client_id,no");
-        foreach (var (no, client, values) in rows)
+        foreach (var (no, client, entry) in work.Connection.Query<(long, string, string)>(Entries, new { committed }))
         {
             next = Math.Max(next, no);
-            Remember(client, values);
+            Remember(client, Activity.Read(entry));
         }
         incomplete = false;
     }

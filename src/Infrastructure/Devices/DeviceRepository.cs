@@ -127,6 +127,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             FlushDeadline(entry);
         }
         changed.Clear();
+        activity.Flush();
     }
 
     private void Save(Entry entry, Saved present)

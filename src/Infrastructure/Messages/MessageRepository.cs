@@ -53,6 +53,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> saveDelivery;
     private readonly GenerationCache<MessageId, Entry> known = new(1_024); // what outlives some collections of garbage costs more than reading a late one again
+    private readonly NewestIds stored = new(32_768); // about a second of a full load: clocks of broker nodes may differ by as much
     private readonly HashSet<Entry> changed = [];
     private readonly List<MessageId> large = [];
 
@@ -71,6 +72,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     {
         if (!known.TryGet(id, out var entry))
         {
+            if (!stored.MayHave(id.Value)) return ValueTask.FromResult<Message?>(null);
             Span<byte> key = stackalloc byte[16];
             BinaryPrimitives.WriteUInt128BigEndian(key, id.Value);
             if (numberOf.Value.Add(key).Number() is not { } number) return ValueTask.FromResult<Message?>(null);
@@ -78,7 +80,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
             entry.Saved = MutableState.Of(entry.Message);
             Keep(entry);
         }
-        if (receiver is { } client && entry.IsAskedFirst(client) && entry.Stored && clients.Find(client.Value) is { } clientNo
+        if (receiver is { } client && !entry.IsWhole && entry.IsAskedFirst(client) && clients.Find(client.Value) is { } clientNo
             && work.Connection.QuerySingleOrDefault<DeliveryRow>(FindDelivery, new { MessageNo = entry.Number, ClientNo = clientNo }) is { } row)
         {
             var delivery = row.ToDelivery(client);
@@ -90,11 +92,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
 
     public ValueTask SaveAsync(Message message, CancellationToken cancellation)
     {
-        if (!known.TryGet(message.Id, out var entry))
-        {
-            Keep(entry = new Entry(sequence.Next(), message));
-            foreach (var delivery in message.Deliveries) entry.IsAskedFirst(delivery.Receiver);
-        }
+        if (!known.TryGet(message.Id, out var entry)) Keep(entry = new Entry(sequence.Next(), message) { IsWhole = true });
         journal.Append(message.TakeEvents(), entry.Number);
         changed.Add(entry);
         return ValueTask.CompletedTask;
@@ -132,6 +130,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         sequence.Forget();
     }
 
+    public void Opened() =>
+        stored.Begin(work.Connection.ExecuteScalar<byte[]?>("SELECT max(id) FROM messages") is { } newest ? BinaryPrimitives.ReadUInt128BigEndian(newest) : 0);
+
     public void Committed()
     {
         foreach (var id in large) known.Remove(id);
@@ -159,6 +160,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
                 .Add(content.FromDevice).Add((long)message.Status).Add((long)content.Payload.Kind).Add(content.Payload.Bytes.Span)
                 .Add(content.Username).Add(content.Properties).Add(message.DroppedAt.ToMs()).Add(message.DropReason)
                 .Run();
+            stored.Add(message.Id.Value);
             index.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
         }
         else if (entry.Saved != state)
@@ -177,6 +179,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         private Dictionary<ClientId, Delivery>? deliveries;
 
         public bool Stored { get; set; }
+
+        /// <summary>All its deliveries are at hand: it was not read from the database.</summary>
+        public bool IsWhole { get; init; }
         public MutableState Saved { get; set; }
 
         /// <summary>As they stand in the database.</summary>

@@ -60,6 +60,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     private readonly ILogger<Writer> logger;
     private readonly Channel<Pending> queue;
     private readonly Thread thread;
+    private readonly Lazy<bool> ended;
     private long written;
 
     public Writer(UnitOfWork work, IOptions<QueueOptions> options, ServiceMetrics metrics, ILogger<Writer> logger)
@@ -67,6 +68,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         (this.work, this.options, this.metrics, this.logger) = (work, options.Value, metrics, logger);
         queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(this.options.Capacity) { SingleReader = true });
         thread = new Thread(Run) { Name = "writer", IsBackground = true };
+        ended = new(() => thread.Join(LongestEnd));
         metrics.Watch("store.queue.depth", "{command}", "Commands that wait for the writer.", () => QueueDepth);
     }
 
@@ -95,7 +97,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     }
 
     /// <summary>Takes no more, and writes what waits.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => Task.Run(End, cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken) => Task.Run(End, CancellationToken.None);
 
     /// <summary>Ready while the writer runs and senders are not held back.</summary>
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
@@ -110,7 +112,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     {
         queue.Writer.TryComplete();
         if (thread.ThreadState.HasFlag(System.Threading.ThreadState.Unstarted)) work.Close();
-        else thread.Join(LongestEnd);
+        else _ = ended.Value; // who asks again does not wait again
     }
 
     private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)

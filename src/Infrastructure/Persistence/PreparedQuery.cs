@@ -8,7 +8,7 @@ namespace WebhookService.Infrastructure.Persistence;
 /// The writer's rows by one number, `$key` in the SQL. Prepared once: Dapper would have the statement prepared anew each time, and where a fleet is larger than
 /// what is remembered it runs for every report.
 /// </summary>
-/// <param name="parserOf">Where a row is more than one object: makes what reads it.</param>
+/// <param name="parserOf">Where a row is no object, or more than one: makes what reads it.</param>
 internal sealed class PreparedQuery<TRow>(UnitOfWork work, string sql, Func<DbDataReader, Func<DbDataReader, TRow>>? parserOf = null)
 {
     private SqliteCommand? command;

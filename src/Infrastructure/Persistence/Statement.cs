@@ -52,6 +52,12 @@ internal sealed class Statement : IDisposable
         return this;
     }
 
+    public Statement AddText(ReadOnlySpan<byte> utf8)
+    {
+        Check(SqliteBinding.Text(statement, ++next, utf8));
+        return this;
+    }
+
     public Statement Add(ReadOnlySpan<byte> value)
     {
         Check(value.IsEmpty ? SqliteBinding.Zeros(statement, ++next, 0) : SqliteBinding.Blob(statement, ++next, value));

@@ -54,6 +54,7 @@ internal sealed class UnitOfWork
         {
             connection = database.OpenForWriting();
             Migrator.Migrate(connection);
+            dataVersion = othersChanges.Value.Number(); // before anything is read: what others change from now on is noticed
             foreach (var part in parts) part.Opened();
         }
         catch (SqliteException failed)
@@ -79,7 +80,7 @@ internal sealed class UnitOfWork
     {
         begin.Value.Run();
         var version = othersChanges.Value.Number();
-        if (version != dataVersion && dataVersion is not null)
+        if (version != dataVersion)
         {
             Forget();
             foreach (var part in parts) part.Opened();

@@ -24,6 +24,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     /// <summary>When the session began that the device's state rests on, which is not the newest where the clocks of broker nodes differ.</summary>
     private const string DevicesOwn = "SELECT connected_at FROM devices WHERE client_no = $key";
 
+    /// <summary>From the index alone: the sessions themselves each lie on a page of their own.</summary>
+    private static readonly string FindStarts = $"SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {SessionSet.Window}";
+
     private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = $key";
 
     private const string Identity = "client_no, node, connected_at, peer";
@@ -63,6 +66,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> saveSubscription;
     private readonly Newest usual;
     private readonly Newest window;
+    private readonly PreparedQuery<long> findStarts;
     private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
     private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
@@ -73,7 +77,8 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
         update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
         identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
-        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual(rules) + 1, orSince: DevicesOwn), new(work, SessionSet.Window), new(work, FindSubscriptions));
+        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual + 1, orSince: DevicesOwn), new(work, SessionSet.Window), new(work, FindSubscriptions));
+        findStarts = new(work, FindStarts, static _ => static row => row.GetInt64(0));
         insertFarewell = work.Prepare(InsertFarewell);
         markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
         saveSubscription = work.Prepare(SaveSubscription);
@@ -157,6 +162,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         var subscriptions = findSubscriptions.Read(clientNo);
         var entry = Read(client, clientNo, usual, subscriptions);
         if (!entry.Set.Sufficient(rules)) entry = Read(client, clientNo, window, subscriptions);
+        else if (!entry.Set.TellsFlapping(rules)) entry.Set.Remember(findStarts.Read(clientNo).Select(at => at.ToTime()));
         entry.Trim(rules);
         return entry;
     }

@@ -582,22 +582,47 @@ public sealed class SessionSetTests
 
         patient.Set.Trim(patient.Rules);
 
-        Assert.Equal(20, patient.Set.Sessions.Count);
+        Assert.Equal(8, patient.Set.Sessions.Count);
         Assert.NotNull(patient.Presence.FlappingUntil);
     }
 
     [Fact]
-    public void Flapping_that_few_starts_keep_up_is_not_forgotten_with_the_starts_that_began_it()
+    public void Flapping_that_few_starts_keep_up_is_not_forgotten_with_the_sessions_that_began_it()
     {
-        for (var i = 0; i < 6; i++) history.Connected(i * 60);        // begins
-        for (var i = 0; i < 20; i++) history.Connected(490 + (i * 190)); // four in ten minutes
-        Assert.NotNull(history.Presence.FlappingUntil);
-        var before = history.Presence;
+        FlapForLong();
+        var until = history.Presence.FlappingUntil;
 
         history.Set.Trim(history.Rules);
 
-        Assert.Equal(before.FlappingUntil, history.Presence.FlappingUntil);
-        Assert.False(history.Restarted(SessionSet.Usual(history.Rules) + 1).Set.Sufficient(history.Rules));
+        Assert.Equal(8, history.Set.Sessions.Count);
+        Assert.NotNull(until);
+        Assert.Equal(until, history.Presence.FlappingUntil);
+    }
+
+    [Fact]
+    public void Flapping_is_told_by_starts_alone()
+    {
+        FlapForLong();
+        var (until, starts) = (history.Presence.FlappingUntil, history.Set.Sessions.Select(session => session.ConnectedAt).ToList());
+
+        var read = history.Restarted(SessionSet.Usual + 1).Set;
+        Assert.Equal((true, false), (read.Sufficient(history.Rules), read.TellsFlapping(history.Rules)));
+        read.Remember(starts);
+
+        Assert.True(read.TellsFlapping(history.Rules));
+        Assert.Equal(until, history.Presence.FlappingUntil);
+    }
+
+    [Fact]
+    public void A_start_counts_once_though_its_session_is_recalled()
+    {
+        for (var i = 0; i < 20; i++) history.Connected(i * 130); // five in ten minutes
+        var older = AHistory.Saved(history.Session(5 * 130));
+        history.Set.Trim(history.Rules);
+
+        history.Set.Recall(older);
+
+        Assert.Null(history.Presence.FlappingUntil);
     }
 
     [Fact]
@@ -659,8 +684,15 @@ public sealed class SessionSetTests
         for (var i = 0; i < 6; i++) history.Connected(i * 60);
         for (var i = 1; i < 20; i++) history.Connected(i * 1000);
 
-        Assert.True(history.Restarted(SessionSet.Usual(history.Rules) + 1).Set.Sufficient(history.Rules));
+        Assert.True(history.Restarted(SessionSet.Usual + 1).Set.TellsFlapping(history.Rules));
         Assert.Null(history.Presence.FlappingUntil);
+    }
+
+    /// <summary>It begins with six starts, and is kept up by four in ten minutes.</summary>
+    private void FlapForLong()
+    {
+        for (var i = 0; i < 6; i++) history.Connected(i * 60);
+        for (var i = 0; i < 20; i++) history.Connected(490 + (i * 190));
     }
 
     [Fact]

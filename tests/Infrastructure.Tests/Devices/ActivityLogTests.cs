@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Dapper;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
@@ -9,6 +11,7 @@ using WebhookService.Domain;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Devices;
+using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Tests.Persistence;
 using WebhookService.Tests;
 
@@ -119,6 +122,62 @@ public sealed class ActivityLogTests
         Assert.Equal(["a 1", "b 0"], (await store.SendAsync(List(DeviceSortKey.LastSeenAt))).Items.Select(device => $"{device.ClientId} {device.MessagesPublished}").Order());
     }
 
+    [Fact]
+    public async Task A_log_with_a_row_for_each_device_is_moved_when_the_schema_changes()
+    {
+        var folder = Directory.CreateTempSubdirectory("store-").FullName;
+        using (var old = OldDatabase.Create(folder, version: 10))
+            old.Execute(
+                """
+                INSERT INTO clients VALUES (1, 'a'), (2, 'b'), (3, 'c');
+                INSERT INTO devices (client_no, client_id, first_seen_at, status, confidence, since, evidence, session_count, subscription_count)
+                VALUES (1, 'a', @noon, 1, 0, @noon, 'session', 0, 0), (2, 'b', @noon, 1, 0, @noon, 'session', 0, 0);
+                INSERT INTO device_activity VALUES (1, 1, 1, 't', 10, 0, 0, NULL, NULL, 5, 1), (2, 1, 1, 't', 20, 0, 0, NULL, NULL, 9, 1);
+                INSERT INTO activity_log (no, rests_on, client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, version, status) VALUES
+                  (1, 1, 1, 2, 2, 'u', 11, 0, 0, 6, 1), (2, 1, 1, 3, 3, 'v', 12, 1, 2, 7, 1), -- the newest holds
+                  (3, 1, 2, 1, 1, 't', 19, 0, 0, 8, 1), -- older than the table
+                  (4, 1, 3, 1, 1, 't', 30, 0, 0, 8, 1), (5, 0, 3, NULL, NULL, NULL, 0, 0, 0, 0, 0); -- deleted
+                """, new { noon = Noon.ToMs() });
+
+        await using var store = await AStore.OpenInAsync(folder, new AClock(Noon));
+
+        Assert.Equal(
+            [("a", 12L, 1L, 2L, "v"), ("b", 20, 0, 0, "t")],
+            store.Query<(string, long, long, long, string)>("SELECT client_id, published, delivered, dropped, last_topic FROM activity JOIN clients USING (client_no) ORDER BY 1"));
+    }
+
+    [Fact]
+    public async Task An_entry_of_the_log_keeps_every_value_and_its_view_says_them()
+    {
+        var sign = new Activity
+        {
+            ClientNo = 7,
+            RestsOn = 3,
+            LastSeenAt = 1_767_225_600_001,
+            LastMessageAt = 1_767_225_600_002,
+            LastTopic = "a/\"ü\"/\u001f😀",
+            Published = 1,
+            Delivered = 2,
+            Dropped = 3,
+            SignAt = 1_767_225_600_003,
+            SignPeer = "[::1]:1",
+            Version = 9,
+            Status = 1,
+        };
+        foreach (var values in new[] { sign, new Activity { ClientNo = 7 } })
+        {
+            await using var store = await AStore.OpenAsync();
+            using var connection = store.Database.OpenForWriting();
+            var written = new ArrayBufferWriter<byte>();
+            using (var json = new Utf8JsonWriter(written, ActivityLog.AsItIs)) values.WriteTo(json);
+            var text = Encoding.UTF8.GetString(written.WrittenSpan);
+            connection.Execute("INSERT INTO activity_log VALUES (1, '[' || @text || ']')", new { text });
+
+            Assert.Equal(values, Activity.Read(text));
+            Assert.Equal(values, connection.QuerySingle<Activity>("SELECT * FROM logged_activity"));
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -208,8 +267,9 @@ public sealed class ActivityLogTests
         connection.Execute(
             """
             BEGIN IMMEDIATE;
-            INSERT INTO activity_log (no, rests_on, client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status)
-            SELECT 1000000, 1, a.* FROM activity a JOIN clients USING (client_no) WHERE client_id = @client;
+            INSERT INTO activity_log (no, entries)
+            SELECT 1000000, json_array(json_array(client_no, 1, last_seen_at, last_message_at, last_topic, published, delivered, dropped, sign_at, sign_peer, version, status))
+            FROM activity JOIN clients USING (client_no) WHERE client_id = @client;
             UPDATE device_activity SET last_seen_at = 0, last_message_at = NULL, last_topic = NULL, published = 0, version = 1
             WHERE client_no = (SELECT client_no FROM clients WHERE client_id = @client);
             COMMIT;

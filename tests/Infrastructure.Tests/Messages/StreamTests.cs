@@ -10,6 +10,7 @@ using WebhookService.Domain.Messages;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Retention;
+using WebhookService.Infrastructure.Tests.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Messages;
 
@@ -317,11 +318,8 @@ public sealed class StreamTests
     public async Task A_database_from_before_streams_says_what_it_said()
     {
         var folder = Directory.CreateTempSubdirectory("store-").FullName;
-        using (var old = new SqliteConnection($"Data Source={Path.Combine(folder, "webhooks.db")};Pooling=False"))
+        using (var old = OldDatabase.Create(folder, version: 8))
         {
-            old.Open();
-            old.Execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (8, 0)");
-            foreach (var script in Scripts().TakeWhile(script => !script.Contains("0009_", StringComparison.Ordinal))) old.Execute(Read(script));
             // Up to 20 all were judged: of d0's "a" two were left, because the broker's clock had run ahead.
             old.Execute(
                 """
@@ -381,15 +379,6 @@ public sealed class StreamTests
         (1, 1, 5, 2), (3, 1, 5, 3), (4, 1, 6, 4), // outlived their age
         (21, 2, 6, 21), (22, 2, 6, 22), (23, 3, 5, 23), (25, 2, 6, 25), (31, 1, 5, 31), (32, 2, 6, 32), (33, 2, 6, 33), (34, 2, 6, 34), (35, 2, 6, 35), (36, 2, 6, 36),
     ];
-
-    private static IEnumerable<string> Scripts() =>
-        typeof(Migrator).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
-
-    private static string Read(string script)
-    {
-        using var reader = new StreamReader(typeof(Migrator).Assembly.GetManifestResourceStream(script)!);
-        return reader.ReadToEnd();
-    }
 
     private static (List<Place> Places, long Looks) Look(AStore store, string which, DateTimeOffset before, int count)
     {

@@ -76,6 +76,19 @@ public sealed class LongLifeTests
     }
 
     [Fact]
+    public async Task Flapping_that_few_starts_keep_up_is_known_when_all_was_forgotten()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        int[] seconds = [.. Enumerable.Range(0, 6).Select(i => 60 * i), .. Enumerable.Range(0, 20).Select(i => 490 + (190 * i))];
+        foreach (var second in seconds) await store.SendAsync(Opened(second / 60.0));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => store.SendAsync(new ConnectAndFail(new ClientId("other"))));
+
+        await store.SendAsync(Opened((seconds[^1] + 190) / 60.0));
+
+        Assert.Equal([Life.Noon.AddSeconds(seconds[^2] + 600).ToUnixTimeMilliseconds()], store.Query<long?>("SELECT flapping_until FROM devices"));
+    }
+
+    [Fact]
     public async Task A_live_session_is_not_forgotten_where_the_clocks_of_nodes_differ()
     {
         await using var store = await AStore.OpenAsync(new AClock(Now));
