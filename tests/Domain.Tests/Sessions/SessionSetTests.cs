@@ -626,6 +626,18 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void A_start_that_is_told_better_may_change_what_was_concluded_of_missing_ones()
+    {
+        for (var i = 1; i <= 12; i++) history.Connected(i * 1000);
+        history.Listed(13_000.9, asOf: 13_010, coarse: true);
+        history.Set.Trim(history.Rules);
+
+        Assert.True(history.Set.IsLate("n1", AHistory.At(13_000.9), null));
+        Assert.False(history.Set.IsLate("n1", AHistory.At(12_000), null)); // known as well as that
+        Assert.False(history.Set.IsLate("n1", AHistory.At(14_000), null)); // new, and newer than all
+    }
+
+    [Fact]
     public void Of_sessions_whose_order_is_not_certain_all_stay_or_none()
     {
         for (var i = 1; i <= 12; i++) history.Connected(i * 1000);
