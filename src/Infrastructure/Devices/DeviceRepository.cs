@@ -127,7 +127,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             FlushDeadline(entry);
         }
         changed.Clear();
-        activity.Flush();
+        activity.Flush(); // what was appended here: as the older part it had its turn before
     }
 
     private void Save(Entry entry, Saved present)

@@ -47,7 +47,7 @@ internal sealed class Statement : IDisposable
         var most = Encoding.UTF8.GetMaxByteCount(value.Length);
         var rented = most > OnStack ? ArrayPool<byte>.Shared.Rent(most) : null;
         var utf8 = rented ?? stackalloc byte[OnStack];
-        Check(SqliteBinding.Text(statement, ++next, utf8[..Encoding.UTF8.GetBytes(value, utf8)]));
+        AddText(utf8[..Encoding.UTF8.GetBytes(value, utf8)]);
         if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
         return this;
     }

@@ -11,7 +11,6 @@ using WebhookService.Domain;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Sessions;
 using WebhookService.Infrastructure.Devices;
-using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Tests.Persistence;
 using WebhookService.Tests;
 
@@ -126,18 +125,16 @@ public sealed class ActivityLogTests
     public async Task A_log_with_a_row_for_each_device_is_moved_when_the_schema_changes()
     {
         var folder = Directory.CreateTempSubdirectory("store-").FullName;
-        using (var old = OldDatabase.Create(folder, version: 10))
+        using (var old = OldDatabase.Create(folder, version: 10, Noon, "a", "b"))
             old.Execute(
                 """
-                INSERT INTO clients VALUES (1, 'a'), (2, 'b'), (3, 'c');
-                INSERT INTO devices (client_no, client_id, first_seen_at, status, confidence, since, evidence, session_count, subscription_count)
-                VALUES (1, 'a', @noon, 1, 0, @noon, 'session', 0, 0), (2, 'b', @noon, 1, 0, @noon, 'session', 0, 0);
+                INSERT INTO clients VALUES (3, 'c');
                 INSERT INTO device_activity VALUES (1, 1, 1, 't', 10, 0, 0, NULL, NULL, 5, 1), (2, 1, 1, 't', 20, 0, 0, NULL, NULL, 9, 1);
                 INSERT INTO activity_log (no, rests_on, client_no, last_seen_at, last_message_at, last_topic, published, delivered, dropped, version, status) VALUES
                   (1, 1, 1, 2, 2, 'u', 11, 0, 0, 6, 1), (2, 1, 1, 3, 3, 'v', 12, 1, 2, 7, 1), -- the newest holds
                   (3, 1, 2, 1, 1, 't', 19, 0, 0, 8, 1), -- older than the table
                   (4, 1, 3, 1, 1, 't', 30, 0, 0, 8, 1), (5, 0, 3, NULL, NULL, NULL, 0, 0, 0, 0, 0); -- deleted
-                """, new { noon = Noon.ToMs() });
+                """);
 
         await using var store = await AStore.OpenInAsync(folder, new AClock(Noon));
 

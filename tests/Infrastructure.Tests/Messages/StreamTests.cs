@@ -318,18 +318,15 @@ public sealed class StreamTests
     public async Task A_database_from_before_streams_says_what_it_said()
     {
         var folder = Directory.CreateTempSubdirectory("store-").FullName;
-        using (var old = OldDatabase.Create(folder, version: 8))
+        using (var old = OldDatabase.Create(folder, version: 8, Noon, "d0", "d1"))
         {
             // Up to 20 all were judged: of d0's "a" two were left, because the broker's clock had run ahead.
             old.Execute(
                 """
-                INSERT INTO clients VALUES (1, 'd0'), (2, 'd1'), (3, 'http_api');
-                INSERT INTO devices (client_no, client_id, first_seen_at, status, confidence, since, evidence, session_count, subscription_count)
-                VALUES (1, 'd0', @noon, 1, 0, @noon, 'session', 0, 0), (2, 'd1', @noon, 1, 0, @noon, 'session', 0, 0);
+                INSERT INTO clients VALUES (3, 'http_api');
                 INSERT INTO topics VALUES (5, 'a', 'a'), (6, 'b', 'b'), (7, 'nobody', 'nobody');
                 INSERT INTO counters VALUES ('messages', 40), ('messages.edge', 20), ('messages.latest', 3);
-                """,
-                new { noon = Noon.ToMs() });
+                """);
             foreach (var (no, client, topic, at) in Old)
                 old.Execute(
                     """

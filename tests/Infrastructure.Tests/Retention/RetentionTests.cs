@@ -7,8 +7,8 @@ using WebhookService.Application.Stats;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Notices;
-using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Retention;
+using WebhookService.Infrastructure.Tests.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
@@ -199,7 +199,7 @@ public sealed class RetentionTests
         await kept.RestartAsync(() =>
         {
             using var old = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={kept.Store.File};Pooling=False");
-            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks;" + Migration("0004_retention.sql"));
+            Dapper.SqlMapper.Execute(old, "DROP TABLE retention_marks;" + OldDatabase.Script("0004_retention.sql"));
         }, ("LatestMessages", "0"), ("Messages:MaxAge", "10.00:00:00"), ("Journal:MaxAge", "20.00:00:00"), ("Quarantine:MaxAge", "5.00:00:00"));
         await kept.RoundAsync();
 
@@ -236,13 +236,5 @@ public sealed class RetentionTests
     {
         using var writing = kept.Store.Database.OpenForWriting();
         Dapper.SqlMapper.Execute(writing, "PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-
-    private static string Migration(string name)
-    {
-        var assembly = typeof(Database).Assembly;
-        using var stream = assembly.GetManifestResourceStream(assembly.GetManifestResourceNames().Single(resource => resource.EndsWith(name, StringComparison.Ordinal)))!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 }
