@@ -69,7 +69,7 @@ internal sealed class MessageQueries(Database database, StreamMessages streamMes
         const string Find = $"""
             SELECT {MessageRow.Columns}, m.username, m.properties, m.dropped_at, m.drop_reason
             FROM messages m CROSS JOIN clients c ON c.client_no = m.client_no CROSS JOIN topics t ON t.topic_no = m.topic_no
-            WHERE m.id = @id
+            WHERE m.message_no = ({MessageIndexes.NumberOf})
             """;
         const string Deliveries = """
             SELECT c.client_id, d.delivered_at, d.acked_at, d.dropped_at, d.drop_reason, d.redelivered

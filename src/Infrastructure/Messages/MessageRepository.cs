@@ -46,21 +46,20 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly TopicNames topics;
     private readonly Streams streams;
     private readonly StreamMessages index;
+    private readonly MessageIndexes indexes;
     private readonly Journal.Journal journal;
-    private readonly Lazy<Statement> numberOf;
     private readonly Sequence sequence;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> saveDelivery;
     private readonly GenerationCache<MessageId, Entry> known = new(1_024); // what outlives some collections of garbage costs more than reading a late one again
-    private readonly NewestIds stored = new(32_768); // about a second of a full load: clocks of broker nodes may differ by as much
     private readonly HashSet<Entry> changed = [];
     private readonly List<MessageId> large = [];
 
-    public MessageRepository(UnitOfWork work, ClientNames clients, TopicNames topics, Streams streams, StreamMessages index, Journal.Journal journal)
+    public MessageRepository(
+        UnitOfWork work, ClientNames clients, TopicNames topics, Streams streams, StreamMessages index, MessageIndexes indexes, Journal.Journal journal)
     {
-        (this.work, this.clients, this.topics, this.streams, this.index, this.journal) = (work, clients, topics, streams, index, journal);
-        numberOf = work.Prepare("SELECT message_no FROM messages WHERE id = ?");
+        (this.work, this.clients, this.topics, this.streams, this.index, this.indexes, this.journal) = (work, clients, topics, streams, index, indexes, journal);
         sequence = new Sequence(work, "messages", "messages", "message_no");
         insert = work.Prepare(Insert);
         update = work.Prepare(Update);
@@ -72,12 +71,8 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     {
         if (!known.TryGet(id, out var entry))
         {
-            if (!stored.MayHave(id.Value)) return ValueTask.FromResult<Message?>(null);
-            Span<byte> key = stackalloc byte[16];
-            BinaryPrimitives.WriteUInt128BigEndian(key, id.Value);
-            if (numberOf.Value.Add(key).Number() is not { } number) return ValueTask.FromResult<Message?>(null);
-            entry = new Entry(number, work.Connection.QuerySingle<Row>(Find, new { MessageNo = number }).ToMessage(id)) { Stored = true };
-            entry.Saved = MutableState.Of(entry.Message);
+            if (indexes.Find(id) is not { } number || Read(number) is not { } message || message.Id != id) return ValueTask.FromResult<Message?>(null);
+            entry = new Entry(number, message) { Stored = true, Saved = MutableState.Of(message) };
             Keep(entry);
         }
         if (receiver is { } client && !entry.IsWhole && entry.IsAskedFirst(client) && clients.Find(client.Value) is { } clientNo
@@ -130,15 +125,14 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         sequence.Forget();
     }
 
-    public void Opened() =>
-        stored.Begin(work.Connection.ExecuteScalar<byte[]?>("SELECT max(id) FROM messages") is { } newest ? BinaryPrimitives.ReadUInt128BigEndian(newest) : 0);
-
     public void Committed()
     {
         foreach (var id in large) known.Remove(id);
         large.Clear();
         known.Age();
     }
+
+    private Message? Read(long number) => work.Connection.QuerySingleOrDefault<Row>(Find, new { MessageNo = number })?.ToMessage();
 
     private void Keep(Entry entry)
     {
@@ -160,7 +154,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
                 .Add(content.FromDevice).Add((long)message.Status).Add((long)content.Payload.Kind).Add(content.Payload.Bytes.Span)
                 .Add(content.Username).Add(content.Properties).Add(message.DroppedAt.ToMs()).Add(message.DropReason)
                 .Run();
-            stored.Add(message.Id.Value);
+            indexes.Add(message.Id, entry.Number);
             index.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
         }
         else if (entry.Saved != state)
@@ -202,6 +196,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
 
     private sealed record Row
     {
+        public byte[] Id { get; init; } = [];
         public string ClientId { get; init; } = "";
         public string Topic { get; init; } = "";
         public long Qos { get; init; }
@@ -218,9 +213,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         public long? DroppedAt { get; init; }
         public string? DropReason { get; init; }
 
-        public Message ToMessage(MessageId id) => Message.Restore(
+        public Message ToMessage() => Message.Restore(
             new MessageContent(
-                id, new ClientId(ClientId), FromDevice, Username, Topic, (int)Qos, Retain, PublishedAt.ToTime(), new Payload(Payload, (PayloadKind)Kind), Properties),
+                new MessageId(BinaryPrimitives.ReadUInt128BigEndian(Id)), new ClientId(ClientId), FromDevice, Username, Topic, (int)Qos, Retain, PublishedAt.ToTime(), new Payload(Payload, (PayloadKind)Kind), Properties),
             ReceivedAt.ToTime(), PublishSeen, DroppedAt.ToTime(), DropReason, (MessageStatus)Status);
     }
 

@@ -112,25 +112,26 @@ internal sealed class MessageScan(SqliteConnection connection, RunReader index, 
         if (picks.Count > 0 || topics is not null)
         {
             end = connection.QuerySingleOrDefault<Place>(
-                """
-                SELECT published_at AS at, message_no AS no FROM messages WHERE (published_at, message_no) < (@At, @No) AND published_at >= @from
-                ORDER BY published_at DESC, message_no DESC LIMIT 1 OFFSET @walked
-                """,
-                arguments);
+                ByTime("i.published_at AS at, i.message_no AS no", join: "", where: "i.published_at >= @from") + " LIMIT 1 OFFSET @walked", arguments);
             arguments.AddDynamicParams(new { endAt = end?.At, endNo = end?.No });
         }
         // One lower bound, not two: SQLite would start from the one it likes and test the other on every row to the beginning of time.
-        var walk = $"""
-            SELECT m.published_at, m.message_no, m.topic_no, {(byName ? "t.topic" : "''")}
-            FROM messages m INDEXED BY messages_time {(byName ? "CROSS JOIN topics t ON t.topic_no = m.topic_no" : "")}
-            WHERE (m.published_at, m.message_no) < (@At, @No)
-              AND {(end is null ? "m.published_at >= @from" : "(m.published_at, m.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}
-            ORDER BY m.published_at DESC, m.message_no DESC
-            """;
+        var walk = ByTime(
+            $"i.published_at, i.message_no, m.topic_no, {(byName ? "t.topic" : "''")}",
+            $"CROSS JOIN messages m ON m.message_no = i.message_no {(byName ? "CROSS JOIN topics t ON t.topic_no = m.topic_no" : "")}",
+            $"{(end is null ? "i.published_at >= @from" : "(i.published_at, i.message_no) >= (@endAt, @endNo)")} {string.Concat(picks.Select(pick => " AND " + pick))}");
         foreach (var (at, no, topic, name) in connection.Query<(long, long, long, string)>(walk, arguments, buffered: false))
             if (topics?.Contains(topic) ?? search?.Matches(name) ?? true) yield return new Place(at, no);
         StoppedAt = end;
     }
+
+    /// <summary>SQL for messages before the start of the page, newest first: those that are in the table by time, and the few that came since.</summary>
+    private static string ByTime(string columns, string join, string where) => $"""
+        SELECT {columns} FROM messages_by_time i {join} WHERE (i.published_at, i.message_no) < (@At, @No) AND {where}
+        UNION ALL
+        SELECT {columns} FROM messages i {join} WHERE i.message_no > {MessageIndexes.Indexed} AND (i.published_at, i.message_no) < (@At, @No) AND {where}
+        ORDER BY 1 DESC, 2 DESC
+        """;
 
     /// <summary>Walks by time; where that ends without having filled a page, the topics are old or rare, and worth a long search.</summary>
     private IEnumerable<Place> WalkThenMerge(long? client, TopicSearch search, IReadOnlyList<long>? found)

@@ -29,7 +29,8 @@ internal sealed class StatsQueries(Database database, IIngestGauge ingest, Consu
                (SELECT max(message_no) FROM messages) AS last_message,
                (SELECT min(message_no) FROM messages WHERE message_no > {MessageRetention.Edge}) AS first_message,
                {MessageRetention.Latest} AS latest_messages,
-               (SELECT count(*) FROM messages INDEXED BY messages_time WHERE published_at > @minute AND published_at <= @now) AS recent,
+               (SELECT count(*) FROM messages_by_time WHERE published_at > @minute AND published_at <= @now)
+                 + (SELECT count(*) FROM messages WHERE message_no > {MessageIndexes.Indexed} AND published_at > @minute AND published_at <= @now) AS recent,
                ({Journal.Journal.ReadHead}) AS head,
                (SELECT min(seq) FROM journal) AS oldest,
                (SELECT count(*) FROM quarantine) AS quarantine,

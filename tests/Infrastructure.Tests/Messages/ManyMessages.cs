@@ -56,7 +56,7 @@ internal sealed record ManyMessages(IReadOnlyList<ManyMessages.One> All, IReadOn
                 transaction.Commit();
             }
             await ReadAsync(store);
-            for (var tries = 0; tries < 3_000 && store.Get<StreamMessages>().IsWaiting; tries++) await Task.Delay(10);
+            for (var tries = 0; tries < 3_000 && (store.Get<StreamMessages>().IsWaiting || store.Get<MessageIndexes>().IsWaiting); tries++) await Task.Delay(10);
         }
         return new(all, names, clients);
     }

@@ -8,7 +8,7 @@ namespace WebhookService.Infrastructure.Persistence.Runs;
 /// for every row, and a page is 4 KiB to write twice. Here new entries stay in memory; when they are many they are written together, sorted, as a
 /// run, and a reader looks into each run. Nothing is lost with the memory: it is read anew from the rows, which are on disk. See decision 0011.
 /// </summary>
-internal abstract class RunIndex : IUnitOfWorkPart, IDisposable
+internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
 {
     /// <summary>Entries inserted between two looks at the clock.</summary>
     private const int AtOnce = 64;

@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using WebhookService.Application.Common;
+using WebhookService.Infrastructure.Persistence.Runs;
 
-namespace WebhookService.Infrastructure.Persistence.Runs;
+namespace WebhookService.Infrastructure.Persistence;
 
-/// <summary>Writes the entries that an index has gathered, and removes those whose rows are gone, in steps among the writer's other commands.</summary>
-internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer writer, ILogger<RunWorker> logger) : BackgroundService
+/// <summary>Writes late indexes, and removes runs whose rows are gone, in steps among the writer's other commands.</summary>
+internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Writer writer, ILogger<IndexWorker> logger) : BackgroundService
 {
     /// <summary>Between two steps: a run of a hundred thousand entries is written within a second or two, while the next one gathers.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(4);
@@ -16,9 +17,9 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(indexes.SelectMany(index => new[] { WriteAsync(index, stoppingToken), RemoveAsync(index, stoppingToken) }));
+        Task.WhenAll([.. indexes.Select(index => WriteAsync(index, stoppingToken)), .. indexes.OfType<RunIndex>().Select(index => RemoveAsync(index, stoppingToken))]);
 
-    private async Task WriteAsync(RunIndex index, CancellationToken cancellation)
+    private async Task WriteAsync(ILateIndex index, CancellationToken cancellation)
     {
         var steps = new WriterSteps(writer);
         while (true)
@@ -44,7 +45,7 @@ internal sealed partial class RunWorker(IEnumerable<RunIndex> indexes, Writer wr
         }
     }
 
-    private async Task StepAsync(RunIndex index, WriterSteps steps, Action<StepTime> step, CancellationToken cancellation)
+    private async Task StepAsync(ILateIndex index, WriterSteps steps, Action<StepTime> step, CancellationToken cancellation)
     {
         try
         {

@@ -1,0 +1,157 @@
+using Dapper;
+using WebhookService.Application.Messages;
+using WebhookService.Application.Stats;
+using WebhookService.Domain;
+using WebhookService.Domain.Messages;
+using WebhookService.Infrastructure.Messages;
+using WebhookService.Infrastructure.Persistence;
+using WebhookService.Infrastructure.Tests.Persistence;
+
+namespace WebhookService.Infrastructure.Tests.Messages;
+
+public sealed class MessageIndexesTests
+{
+    private static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeMilliseconds(1_760_000_000_000);
+
+    [Fact]
+    public async Task A_message_is_stored_once_however_many_came_after_it()
+    {
+        await using var store = await AStore.OpenAsync();
+        await PublishAsync(store, 1);
+        await Task.WhenAll(Enumerable.Range(2, 3_000).Select(id => PublishAsync(store, id))); // the repository itself keeps a thousand
+
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 1));
+        Assert.Equal([3_001L], store.Query<long>("SELECT count(*) FROM messages"));
+    }
+
+    [Fact]
+    public async Task Messages_are_found_whether_the_tables_have_them_or_not()
+    {
+        await using var store = await AStore.OpenAsync(new AClock(Now));
+        for (var (id, reached) = (1, 0L); reached < 2_000; id += 300)
+        {
+            await Task.WhenAll(Enumerable.Range(id, 300).Select(one => PublishAsync(store, one)));
+            reached = await IndexedAsync(store);
+
+            Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_id ORDER BY 1"));
+            Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_time ORDER BY 1"));
+            foreach (var one in new[] { 1, id, id + 299 })
+            {
+                Assert.Equal(Outcome.Repeated, await PublishAsync(store, one));
+                Assert.Equal(IdOf(one).ToString(), (await store.SendAsync(new GetMessage(IdOf(one))))?.Id);
+            }
+            Assert.Null(await store.SendAsync(new GetMessage(IdOf(id + 300))));
+            var newest = await store.SendAsync(new ListMessages(new(300, null)));
+            Assert.Equal(Enumerable.Range(id, 300).Reverse().Select(one => IdOf(one).ToString()), newest.Items.Select(item => item.Id));
+            Assert.Equal(Math.Round((id + 299) / 60.0, 2), (await store.SendAsync(new GetStats())).Messages.PerSecond);
+        }
+    }
+
+    [Fact]
+    public async Task Messages_are_known_after_a_restart_whether_the_tables_had_them_or_not()
+    {
+        await using var store = await AStore.OpenAsync();
+        await Task.WhenAll(Enumerable.Range(1, 2_500).Select(id => PublishAsync(store, id)));
+        var reached = await IndexedAsync(store);
+        Assert.InRange(reached, 1_024, 2_500);
+        await PublishAsync(store, 2_501);
+
+        await using var next = await store.RestartAsync();
+
+        Assert.All(await Task.WhenAll(Enumerable.Range(1, 2_501).Select(id => PublishAsync(next, id))), outcome => Assert.Equal(Outcome.Repeated, outcome));
+        Assert.NotEqual(Outcome.Repeated, await PublishAsync(next, 2_502));
+    }
+
+    [Fact]
+    public async Task A_message_whose_transaction_was_rolled_back_is_new_though_another_has_its_number()
+    {
+        await using var store = await AStore.OpenAsync();
+        await Assert.ThrowsAsync<InvalidOperationException>(() => store.Get<Writer>().RunAsync<bool>(async () =>
+        {
+            await store.Get<IMessageRepository>().SaveAsync(Message.Of(ContentOf(7), Now), CancellationToken.None);
+            store.Get<UnitOfWork>().Flush();
+            throw new InvalidOperationException();
+        }));
+        await PublishAsync(store, 8);
+
+        Assert.NotEqual(Outcome.Repeated, await PublishAsync(store, 7));
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 7));
+        Assert.Equal([(1L, 8), (2L, 7)], store.Query<(long, byte[])>("SELECT message_no, id FROM messages ORDER BY 1").Select(row => (row.Item1, (int)row.Item2[15])));
+    }
+
+    [Fact]
+    public async Task A_message_that_another_program_stored_is_known()
+    {
+        await using var store = await AStore.OpenAsync();
+        await PublishAsync(store, 1);
+        using (var intruder = store.Database.OpenForWriting())
+            intruder.Execute(
+                """
+                CREATE TEMP TABLE copy AS SELECT * FROM messages;
+                UPDATE copy SET message_no = 2, id = x'00000000000000000000000000000007';
+                INSERT INTO messages SELECT * FROM copy;
+                """);
+
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 7));
+    }
+
+    [Fact]
+    public async Task What_is_deleted_is_in_no_table_and_nobody_waits_for_it()
+    {
+        await using var store = await AStore.OpenAsync();
+        await Task.WhenAll(Enumerable.Range(1, 1_500).Select(id => PublishAsync(store, id)));
+        await IndexedAsync(store);
+        var indexes = store.Get<MessageIndexes>();
+        await store.Get<Writer>().RunAsync(() =>
+        {
+            indexes.Add(IdOf(9_999), 9_999); // as if these had been written, and deleted before they were indexed
+            store.Get<UnitOfWork>().Connection.Execute("DELETE FROM messages WHERE message_no > 1");
+            return Task.FromResult(true);
+        });
+
+        await IndexedAsync(store);
+
+        Assert.False(indexes.IsWaiting);
+        Assert.Equal([1L], store.Query<long>("SELECT message_no FROM messages_by_id"));
+        Assert.Equal([1L], store.Query<long>("SELECT message_no FROM messages_by_time"));
+        Assert.NotEqual(Outcome.Repeated, await PublishAsync(store, 9_999));
+    }
+
+    [Fact]
+    public async Task Messages_of_a_database_from_before_are_in_both_tables()
+    {
+        var folder = Directory.CreateTempSubdirectory("store-").FullName;
+        using (var old = OldDatabase.Create(folder, version: 11, Now, "c"))
+            old.Execute(
+                """
+                INSERT INTO topics VALUES (1, 't', 't');
+                INSERT INTO streams (client_no, topic_no, from_device, first_no) VALUES (1, 1, 1, 1);
+                INSERT INTO messages (message_no, id, client_no, topic_no, qos, retain, published_at, received_at, publish_seen, from_device, status, kind, payload) VALUES
+                  (1, x'00000000000000000000000000000005', 1, 1, 0, 0, @at + 9, @at, 1, 1, 0, 0, x'61'),
+                  (3, x'00000000000000000000000000000004', 1, 1, 0, 0, @at, @at, 1, 1, 0, 0, x'62');
+                """, new { at = Now.ToMs() });
+
+        await using var store = await AStore.OpenInAsync(folder, TimeProvider.System);
+
+        Assert.Equal([3L, 1], store.Query<long>("SELECT message_no FROM messages_by_id ORDER BY id"));
+        Assert.Equal([3L, 1], store.Query<long>("SELECT message_no FROM messages_by_time ORDER BY published_at"));
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 4));
+        Assert.Equal("a", (await store.SendAsync(new GetMessage(IdOf(5))))?.Payload.Data);
+        Assert.NotEqual(Outcome.Repeated, await PublishAsync(store, 6));
+        Assert.Equal([1L, 3, 4], store.Query<long>("SELECT message_no FROM messages ORDER BY 1"));
+    }
+
+    /// <summary>Waits until no more than some messages are left for the tables.</summary>
+    private static async Task<long> IndexedAsync(AStore store)
+    {
+        for (var tries = 0; tries < 3_000 && store.Get<MessageIndexes>().IsWaiting; tries++) await Task.Delay(10);
+        return store.Query<long>($"SELECT {MessageIndexes.Indexed}").Single();
+    }
+
+    private static MessageId IdOf(int id) => new((UInt128)id);
+
+    private static MessageContent ContentOf(int id) =>
+        new(IdOf(id), new ClientId("c"), true, null, "t", 0, false, Now, Payload.OfText("x"u8.ToArray()), null);
+
+    private static Task<Outcome> PublishAsync(AStore store, int id) => store.SendAsync(new RecordMessagePublished(ContentOf(id), null, true, Now));
+}
