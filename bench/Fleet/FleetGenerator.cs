@@ -62,11 +62,18 @@ internal sealed class FleetGenerator : IDisposable
     /// <summary>The indexes that the service writes later, as it would have written them by now.</summary>
     private void WriteLateIndexes(CancellationToken cancellation)
     {
-        connection.Execute("""
-            INSERT INTO messages_by_id SELECT id, message_no FROM messages ORDER BY id;
-            INSERT INTO messages_by_time SELECT published_at, message_no FROM messages ORDER BY published_at, message_no;
-            INSERT OR REPLACE INTO counters (name, value) SELECT 'messages.indexed', max(message_no) FROM messages;
-            """, commandTimeout: 0);
+        string[] all =
+        [
+            "INSERT INTO messages_by_id SELECT id, message_no FROM messages ORDER BY id",
+            "INSERT INTO messages_by_time SELECT published_at, message_no FROM messages ORDER BY published_at, message_no",
+            "INSERT INTO counters (name, value) SELECT 'messages.indexed', max(message_no) FROM messages HAVING count(*) > 0",
+        ];
+        foreach (var sql in all)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            connection.Execute(sql, commandTimeout: 0);
+        }
+
         var size = new StorageOptions().EntriesOfRun;
         Write("journal", "seq", """
             INSERT INTO journal_runs SELECT @first, client_no, 0, seq FROM journal WHERE seq BETWEEN @first AND @last ORDER BY client_no, seq;

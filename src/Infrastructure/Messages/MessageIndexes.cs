@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using Dapper;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using WebhookService.Domain.Messages;
 using WebhookService.Infrastructure.Persistence;
 
@@ -9,7 +11,7 @@ namespace WebhookService.Infrastructure.Messages;
 /// Messages by id and by time. Both tables are written some thousand messages later, in the order of the tables; until then readers look at the messages
 /// themselves. See decision 0017.
 /// </summary>
-internal sealed class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
+internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
 {
     /// <summary>SQL for the number up to which both tables have all messages.</summary>
     public const string Indexed = "coalesce((SELECT value FROM counters WHERE name = 'messages.indexed'), 0)";
@@ -24,25 +26,36 @@ internal sealed class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
     /// <summary>So many messages are worth a step. A question looks at all that wait, which takes it half a millisecond for these.</summary>
     private const int Many = 1_024;
 
+    /// <summary>Ids that are remembered twice over: about a second of a full load, for clocks of broker nodes may differ by as much.</summary>
+    private const int Remembered = 32_768;
+
     /// <summary>Messages between two looks at the clock.</summary>
     private const int AtOnce = 512;
 
     private readonly UnitOfWork work;
+    private readonly ILogger<MessageIndexes> logger;
+    private readonly int enough;
+    private readonly Lazy<Statement> isUnder;
     private readonly Lazy<Statement> find;
+    private readonly Lazy<Statement> search;
     private readonly Lazy<Statement> readIndexed;
     private readonly Lazy<Statement> end;
     private readonly Lazy<Statement> writeIds;
     private readonly Lazy<Statement> writeTimes;
     private readonly Lazy<Statement> writeIndexed;
-    private readonly RecentIds recent = new(32_768); // about a second of a full load: clocks of broker nodes may differ by as much
+    private readonly RecentIds recent;
     private readonly SemaphoreSlim many = new(0, 1);
     private long last;    // message of all
     private long indexed; // as far as is known
     private long reached; // in this transaction; 0 where nothing was written
 
-    public MessageIndexes(UnitOfWork work)
+    public MessageIndexes(UnitOfWork work, IOptions<StorageOptions> options, ILogger<MessageIndexes> logger)
     {
-        this.work = work;
+        (this.work, this.logger) = (work, logger);
+        enough = Math.Min(Many, options.Value.EntriesOfRun);
+        recent = new(Math.Min(Remembered, options.Value.EntriesOfRun));
+        isUnder = work.Prepare("SELECT 1 FROM messages WHERE message_no = ? AND id = ?");
+        search = work.Prepare(NumberOf);
         find = work.Prepare("SELECT message_no FROM messages_by_id WHERE id = ?");
         readIndexed = work.Prepare($"SELECT {Indexed}");
         end = work.Prepare($"SELECT coalesce(max(message_no), 0) FROM (SELECT message_no FROM messages WHERE message_no > ? ORDER BY message_no LIMIT {AtOnce})");
@@ -53,24 +66,24 @@ internal sealed class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
         work.Enlist(this);
     }
 
-    public string Name => "messages";
+    public string Name => "messages by id and time";
 
-    public bool IsWaiting => Volatile.Read(ref last) - Volatile.Read(ref indexed) >= Many;
+    public bool IsWaiting => Volatile.Read(ref last) - Volatile.Read(ref indexed) >= enough;
 
-    /// <summary>The number under which a message is stored, or null. Where its transaction was rolled back it may be that of another message, or of none.</summary>
+    /// <summary>The number under which a message is stored; null if it is not.</summary>
     public long? Find(MessageId id)
     {
-        if (recent.TryGet(id.Value, out var number)) return number;
         Span<byte> key = stackalloc byte[16];
         BinaryPrimitives.WriteUInt128BigEndian(key, id.Value);
-        return find.Value.Add(key).Number();
+        if (recent.NumberOf(id.Value) is { } number) return isUnder.Value.Add(number).Add(key).Number() is null ? search.Value.Add(key).Number() : number;
+        return recent.TableMayHave(id.Value) ? find.Value.Add(key).Number() : null;
     }
 
     /// <summary>In the transaction that writes the message.</summary>
     public void Add(MessageId id, long number)
     {
         recent.Add(id.Value, number);
-        last = number;
+        last = Math.Max(last, number);
     }
 
     public Task WhenManyAsync(CancellationToken cancellation) => many.WaitAsync(cancellation);
@@ -86,8 +99,8 @@ internal sealed class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
                 last = reached; // those beyond were deleted
                 break;
             }
-            writeIds.Value.Add(reached).Add(upTo).Run();
-            writeTimes.Value.Add(reached).Add(upTo).Run();
+            var (ids, times) = (Write(writeIds, reached, upTo), Write(writeTimes, reached, upTo));
+            if (ids < times) StoredTwice(times - ids, reached, upTo);
             reached = upTo;
         }
         while (!time.IsOver);
@@ -123,8 +136,18 @@ internal sealed class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDisposable
 
     public void Dispose() => many.Dispose();
 
+    /// <returns>Rows that were not there.</returns>
+    private int Write(Lazy<Statement> insert, long after, long upTo)
+    {
+        insert.Value.Add(after).Add(upTo).Run();
+        return SQLitePCL.raw.sqlite3_changes(work.Connection.Handle);
+    }
+
     private void ReleaseIfMany()
     {
         if (IsWaiting && many.CurrentCount == 0) many.Release();
     }
+
+    [LoggerMessage(LogLevel.Error, "{Count} of the messages with numbers from {After} to {UpTo} have ids that other messages have. Only the others are found by them. Please report it")]
+    private partial void StoredTwice(int count, long after, long upTo);
 }

@@ -45,7 +45,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly ClientNames clients;
     private readonly TopicNames topics;
     private readonly Streams streams;
-    private readonly StreamMessages index;
+    private readonly StreamMessages ofStreams;
     private readonly MessageIndexes indexes;
     private readonly Journal.Journal journal;
     private readonly Sequence sequence;
@@ -57,9 +57,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly List<MessageId> large = [];
 
     public MessageRepository(
-        UnitOfWork work, ClientNames clients, TopicNames topics, Streams streams, StreamMessages index, MessageIndexes indexes, Journal.Journal journal)
+        UnitOfWork work, ClientNames clients, TopicNames topics, Streams streams, StreamMessages ofStreams, MessageIndexes indexes, Journal.Journal journal)
     {
-        (this.work, this.clients, this.topics, this.streams, this.index, this.indexes, this.journal) = (work, clients, topics, streams, index, indexes, journal);
+        (this.work, this.clients, this.topics, this.streams, this.ofStreams, this.indexes, this.journal) = (work, clients, topics, streams, ofStreams, indexes, journal);
         sequence = new Sequence(work, "messages", "messages", "message_no");
         insert = work.Prepare(Insert);
         update = work.Prepare(Update);
@@ -71,7 +71,8 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     {
         if (!known.TryGet(id, out var entry))
         {
-            if (indexes.Find(id) is not { } number || Read(number) is not { } message || message.Id != id) return ValueTask.FromResult<Message?>(null);
+            if (indexes.Find(id) is not { } number) return ValueTask.FromResult<Message?>(null);
+            var message = work.Connection.QuerySingle<Row>(Find, new { MessageNo = number }).ToMessage(id);
             entry = new Entry(number, message) { Stored = true, Saved = MutableState.Of(message) };
             Keep(entry);
         }
@@ -132,8 +133,6 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         known.Age();
     }
 
-    private Message? Read(long number) => work.Connection.QuerySingleOrDefault<Row>(Find, new { MessageNo = number })?.ToMessage();
-
     private void Keep(Entry entry)
     {
         known.Set(entry.Message.Id, entry);
@@ -155,7 +154,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
                 .Add(content.Username).Add(content.Properties).Add(message.DroppedAt.ToMs()).Add(message.DropReason)
                 .Run();
             indexes.Add(message.Id, entry.Number);
-            index.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
+            ofStreams.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
         }
         else if (entry.Saved != state)
             update.Value
@@ -196,7 +195,6 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
 
     private sealed record Row
     {
-        public byte[] Id { get; init; } = [];
         public string ClientId { get; init; } = "";
         public string Topic { get; init; } = "";
         public long Qos { get; init; }
@@ -213,9 +211,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         public long? DroppedAt { get; init; }
         public string? DropReason { get; init; }
 
-        public Message ToMessage() => Message.Restore(
+        public Message ToMessage(MessageId id) => Message.Restore(
             new MessageContent(
-                new MessageId(BinaryPrimitives.ReadUInt128BigEndian(Id)), new ClientId(ClientId), FromDevice, Username, Topic, (int)Qos, Retain, PublishedAt.ToTime(), new Payload(Payload, (PayloadKind)Kind), Properties),
+                id, new ClientId(ClientId), FromDevice, Username, Topic, (int)Qos, Retain, PublishedAt.ToTime(), new Payload(Payload, (PayloadKind)Kind), Properties),
             ReceivedAt.ToTime(), PublishSeen, DroppedAt.ToTime(), DropReason, (MessageStatus)Status);
     }
 

@@ -126,7 +126,7 @@ internal sealed class MessageScan(SqliteConnection connection, RunReader index, 
     }
 
     /// <summary>SQL for messages before the start of the page, newest first: those that are in the table by time, and the few that came since.</summary>
-    private static string ByTime(string columns, string join, string where) => $"""
+    internal static string ByTime(string columns, string join, string where) => $"""
         SELECT {columns} FROM messages_by_time i {join} WHERE (i.published_at, i.message_no) < (@At, @No) AND {where}
         UNION ALL
         SELECT {columns} FROM messages i {join} WHERE i.message_no > {MessageIndexes.Indexed} AND (i.published_at, i.message_no) < (@At, @No) AND {where}

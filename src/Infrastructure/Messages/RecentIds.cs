@@ -11,37 +11,34 @@ internal sealed class RecentIds(int size)
     private Dictionary<UInt128, long> newer = new(size);
     private Dictionary<UInt128, long> older = new(size);
     private UInt128 edge = UInt128.MaxValue; // up to this one ids may be stored that are not remembered
+    private long lastOfNewer;
     private long lastOfOlder;
     private long indexed;
 
-    /// <summary>The database holds what it holds: its table of ids goes up to these. What it does not know is to be added.</summary>
+    /// <summary>The database's table of ids goes up to these. What it does not have is to be added.</summary>
     public void Begin(UInt128 newestId, long newestNumber)
     {
         newer.Clear();
         older.Clear();
-        (edge, indexed, lastOfOlder) = (newestId, newestNumber, 0);
+        (edge, indexed, lastOfNewer, lastOfOlder) = (newestId, newestNumber, 0, 0);
     }
 
-    /// <summary>Whether it is known under which number a message is stored, or would be; if not, the database's table of ids knows.</summary>
-    /// <param name="number">
-    /// Null if it is not stored. The message that has the number may be another one, if the transaction of that id was rolled back; then it is not stored either.
-    /// </param>
-    public bool TryGet(UInt128 id, out long? number)
-    {
-        var known = newer.TryGetValue(id, out var found) || older.TryGetValue(id, out found);
-        number = known ? found : null;
-        return known || id > edge;
-    }
+    /// <summary>The number under which a message was stored last. Where that was rolled back, or the message was deleted, the number is another one's, or nobody's.</summary>
+    public long? NumberOf(UInt128 id) => newer.TryGetValue(id, out var number) || older.TryGetValue(id, out number) ? number : null;
 
-    /// <summary>A message of that id is stored, or will be if its transaction is committed. Numbers come in their order.</summary>
+    /// <summary>Whether the database's table of ids may have one that is not remembered.</summary>
+    public bool TableMayHave(UInt128 id) => id <= edge;
+
+    /// <summary>A message of that id is stored, or will be if its transaction is committed.</summary>
     public void Add(UInt128 id, long number)
     {
         newer[id] = number;
+        lastOfNewer = Math.Max(lastOfNewer, number);
         if (newer.Count < size || lastOfOlder > indexed) return;
 
         foreach (var forgotten in older.Keys) edge = UInt128.Max(edge, forgotten);
         older.Clear();
-        (newer, older, lastOfOlder) = (older, newer, number);
+        (newer, older, lastOfNewer, lastOfOlder) = (older, newer, 0, lastOfNewer);
     }
 
     /// <summary>The database's table of ids has all messages up to that number.</summary>

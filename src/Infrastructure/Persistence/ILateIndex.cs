@@ -17,4 +17,8 @@ internal interface ILateIndex
 
     /// <summary>Writes some, in a transaction of the writer.</summary>
     void Write(StepTime time);
+
+    /// <summary>Removes some of what speaks of rows that are gone, in a transaction of the writer.</summary>
+    /// <returns>Whether there is more of it.</returns>
+    bool RemoveOutdated(StepTime time) => false;
 }

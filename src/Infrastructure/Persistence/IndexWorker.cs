@@ -1,14 +1,13 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using WebhookService.Application.Common;
-using WebhookService.Infrastructure.Persistence.Runs;
 
 namespace WebhookService.Infrastructure.Persistence;
 
-/// <summary>Writes late indexes, and removes runs whose rows are gone, in steps among the writer's other commands.</summary>
+/// <summary>Writes late indexes, and removes what of them speaks of rows that are gone, in steps among the writer's other commands.</summary>
 internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Writer writer, ILogger<IndexWorker> logger) : BackgroundService
 {
-    /// <summary>Between two steps: a run of a hundred thousand entries is written within a second or two, while the next one gathers.</summary>
+    /// <summary>Between two steps: a hundred thousand entries are written within a second or two, while the next ones gather.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(4);
 
     /// <summary>How often is looked for entries whose rows are gone. What is left of them does no harm but to the disk.</summary>
@@ -17,7 +16,7 @@ internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Write
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll([.. indexes.Select(index => WriteAsync(index, stoppingToken)), .. indexes.OfType<RunIndex>().Select(index => RemoveAsync(index, stoppingToken))]);
+        Task.WhenAll(indexes.SelectMany(index => new[] { WriteAsync(index, stoppingToken), RemoveAsync(index, stoppingToken) }));
 
     private async Task WriteAsync(ILateIndex index, CancellationToken cancellation)
     {
@@ -34,7 +33,7 @@ internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Write
         }
     }
 
-    private async Task RemoveAsync(RunIndex index, CancellationToken cancellation)
+    private async Task RemoveAsync(ILateIndex index, CancellationToken cancellation)
     {
         var steps = new WriterSteps(writer);
         var more = false;
@@ -64,6 +63,6 @@ internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Write
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "The index {Index} could not be written; its entries stay in memory and it is tried again in {Pause}")]
+    [LoggerMessage(LogLevel.Error, "The index {Index} could not be written; nothing is lost by that, questions take longer. It is tried again in {Pause}")]
     private partial void Failed(Exception fault, string index, TimeSpan pause);
 }

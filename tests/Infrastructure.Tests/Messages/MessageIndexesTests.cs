@@ -13,10 +13,12 @@ public sealed class MessageIndexesTests
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeMilliseconds(1_760_000_000_000);
 
-    [Fact]
-    public async Task A_message_is_stored_once_however_many_came_after_it()
+    [Theory]
+    [InlineData(100_000)]
+    [InlineData(64)]
+    public async Task A_message_is_stored_once_however_many_came_after_it(int gathered)
     {
-        await using var store = await AStore.OpenAsync();
+        await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", $"{gathered}"));
         await PublishAsync(store, 1);
         await Task.WhenAll(Enumerable.Range(2, 3_000).Select(id => PublishAsync(store, id))); // the repository itself keeps a thousand
 
@@ -28,10 +30,11 @@ public sealed class MessageIndexesTests
     public async Task Messages_are_found_whether_the_tables_have_them_or_not()
     {
         await using var store = await AStore.OpenAsync(new AClock(Now));
-        for (var (id, reached) = (1, 0L); reached < 2_000; id += 300)
+        for (var id = 1; id < 3_000; id += 300)
         {
             await Task.WhenAll(Enumerable.Range(id, 300).Select(one => PublishAsync(store, one)));
-            reached = await IndexedAsync(store);
+            var reached = await IndexedAsync(store);
+            Assert.InRange(reached, id - 1_024, id + 299);
 
             Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_id ORDER BY 1"));
             Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_time ORDER BY 1"));
@@ -77,6 +80,71 @@ public sealed class MessageIndexesTests
         Assert.NotEqual(Outcome.Repeated, await PublishAsync(store, 7));
         Assert.Equal(Outcome.Repeated, await PublishAsync(store, 7));
         Assert.Equal([(1L, 8), (2L, 7)], store.Query<(long, byte[])>("SELECT message_no, id FROM messages ORDER BY 1").Select(row => (row.Item1, (int)row.Item2[15])));
+    }
+
+    [Fact]
+    public async Task A_message_that_was_deleted_and_came_again_in_a_transaction_that_failed_is_still_known()
+    {
+        await using var store = await AStore.OpenAsync();
+        await PublishAsync(store, 7);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => store.Get<Writer>().RunAsync<bool>(async () =>
+        {
+            store.Get<UnitOfWork>().Connection.Execute("DELETE FROM messages");
+            store.Get<MessageRepository>().Drop(IdOf(7));
+            await store.Get<IMessageRepository>().SaveAsync(Message.Of(ContentOf(7), Now), CancellationToken.None);
+            store.Get<UnitOfWork>().Flush();
+            throw new InvalidOperationException();
+        }));
+
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 7));
+        Assert.Equal([1L], store.Query<long>("SELECT message_no FROM messages"));
+    }
+
+    [Fact]
+    public async Task The_tables_are_right_where_another_command_of_a_transaction_fails()
+    {
+        await using var store = await AStore.OpenAsync();
+        await Task.WhenAll(Enumerable.Range(1, 900).Select(id => PublishAsync(store, id)));
+        using var begin = new ManualResetEventSlim();
+        var writer = store.Get<Writer>();
+        var first = writer.RunAsync(() =>
+        {
+            begin.Wait();
+            return Task.FromResult(true);
+        });
+        var step = writer.RunAsync(() =>
+        {
+            store.Get<MessageIndexes>().Write(new StepTime(TimeSpan.FromSeconds(10)));
+            return Task.FromResult(true);
+        });
+        var failing = writer.RunAsync<bool>(() => throw new InvalidOperationException());
+        var others = Task.WhenAll(Enumerable.Range(901, 300).Select(id => PublishAsync(store, id)));
+        begin.Set();
+        await Task.WhenAll(first, step, others);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => failing);
+
+        var reached = await IndexedAsync(store);
+
+        Assert.InRange(reached, 900, 1_200);
+        Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_id ORDER BY 1"));
+        Assert.Equal(Enumerable.Range(1, (int)reached).Select(no => (long)no), store.Query<long>("SELECT message_no FROM messages_by_time ORDER BY 1"));
+        Assert.All(await Task.WhenAll(Enumerable.Range(1, 1_200).Select(id => PublishAsync(store, id))), outcome => Assert.Equal(Outcome.Repeated, outcome));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(1_500)]
+    public async Task A_message_that_another_program_changed_is_found_as_it_is_now(int messages)
+    {
+        await using var store = await AStore.OpenAsync();
+        await Task.WhenAll(Enumerable.Range(1, messages).Select(id => PublishAsync(store, id)));
+        await IndexedAsync(store);
+        using (var intruder = store.Database.OpenForWriting())
+            intruder.Execute("UPDATE messages SET id = x'00000000000000000000000000009999', published_at = published_at + 60000 WHERE message_no = 1");
+
+        Assert.Equal(Outcome.Repeated, await PublishAsync(store, 0x9999));
+        Assert.Equal(IdOf(0x9999).ToString(), (await store.SendAsync(new GetMessage(IdOf(0x9999))))?.Id);
+        Assert.Equal(IdOf(0x9999).ToString(), (await store.SendAsync(new ListMessages(new(1, null)))).Items.Single().Id);
     }
 
     [Fact]
@@ -141,10 +209,40 @@ public sealed class MessageIndexesTests
         Assert.Equal([1L, 3, 4], store.Query<long>("SELECT message_no FROM messages ORDER BY 1"));
     }
 
+    [Fact]
+    public async Task Questions_seek_in_the_tables_and_look_at_those_messages_only_that_came_since()
+    {
+        await using var store = await AStore.OpenAsync();
+        var byTime = MessageScan.ByTime("i.published_at, i.message_no", "CROSS JOIN messages m ON m.message_no = i.message_no", "i.published_at >= @from");
+
+        Assert.Equal(
+            [
+                "MERGE (UNION ALL)",
+                "LEFT", "SEARCH i USING PRIMARY KEY (published_at>? AND (published_at,message_no)<(?,?))", "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
+                "RIGHT", "SEARCH i USING INTEGER PRIMARY KEY (rowid>?)", "SCALAR SUBQUERY 2", "SEARCH counters USING PRIMARY KEY (name=?)",
+                "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)", "USE TEMP B-TREE FOR ORDER BY",
+            ],
+            PlanOf(store, byTime));
+        Assert.Equal(
+            [
+                "COMPOUND QUERY",
+                "LEFT-MOST SUBQUERY", "SEARCH messages_by_id USING PRIMARY KEY (id=?)",
+                "UNION ALL", "SEARCH messages USING INTEGER PRIMARY KEY (rowid>?)", "SCALAR SUBQUERY 2", "SEARCH counters USING PRIMARY KEY (name=?)",
+            ],
+            PlanOf(store, MessageIndexes.NumberOf));
+    }
+
+    private static List<string> PlanOf(AStore store, string sql)
+    {
+        using var connection = store.Database.OpenForReading();
+        return [.. connection.Query<(long, long, long, string Detail)>($"EXPLAIN QUERY PLAN {sql}", new { At = 1, No = 1, from = 1, id = 1 }).Select(row => row.Detail)];
+    }
+
     /// <summary>Waits until no more than some messages are left for the tables.</summary>
     private static async Task<long> IndexedAsync(AStore store)
     {
         for (var tries = 0; tries < 3_000 && store.Get<MessageIndexes>().IsWaiting; tries++) await Task.Delay(10);
+        Assert.False(store.Get<MessageIndexes>().IsWaiting);
         return store.Query<long>($"SELECT {MessageIndexes.Indexed}").Single();
     }
 

@@ -132,8 +132,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     /// </summary>
     protected virtual void Written(ReadOnlySpan<IndexEntry> entries) { }
 
-    /// <summary>Removes a part of what speaks of rows that are all gone, in a transaction of the writer.</summary>
-    /// <returns>Whether there is more of it.</returns>
+    /// <summary>Removes runs all of whose rows are gone.</summary>
     public bool RemoveOutdated(StepTime time)
     {
         while (outdated.Value.Number() is { } run)

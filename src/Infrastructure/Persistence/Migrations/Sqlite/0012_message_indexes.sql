@@ -22,3 +22,11 @@ CREATE TRIGGER messages_gone AFTER DELETE ON messages BEGIN
   DELETE FROM messages_by_id WHERE id = OLD.id AND message_no = OLD.message_no;
   DELETE FROM messages_by_time WHERE published_at = OLD.published_at AND message_no = OLD.message_no;
 END;
+
+CREATE TRIGGER messages_moved AFTER UPDATE OF id, published_at ON messages
+WHEN OLD.message_no <= (SELECT value FROM counters WHERE name = 'messages.indexed') BEGIN
+  DELETE FROM messages_by_id WHERE id = OLD.id AND message_no = OLD.message_no;
+  DELETE FROM messages_by_time WHERE published_at = OLD.published_at AND message_no = OLD.message_no;
+  INSERT INTO messages_by_id VALUES (NEW.id, NEW.message_no);
+  INSERT INTO messages_by_time VALUES (NEW.published_at, NEW.message_no);
+END;
