@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace WebhookService.Api.Webhooks;
@@ -26,18 +28,32 @@ internal sealed class Recent<T>(Func<string, T> make, Func<T, string> textOf)
     {
         if (utf8.Length > Longest) return make(Encoding.UTF8.GetString(utf8));
 
-        Span<char> text = stackalloc char[Longest];
-        text = text[..Encoding.UTF8.GetChars(utf8, text)];
-        var hasher = new HashCode();
-        hasher.AddBytes(utf8);
-        var hash = hasher.ToHashCode();
+        var hash = HashOf(utf8);
         var places = slots.AsSpan((hash & (Slots - 1)) / Ways * Ways, Ways);
         foreach (ref readonly var place in places)
-            if (place.Hash == hash && place.Value is { } known && text.SequenceEqual(textOf(known))) return known; // another thread may write it meanwhile: the text decides
+            if (place.Hash == hash && place.Value is { } known && IsText(utf8, textOf(known))) return known; // another thread may write it meanwhile: the text decides
 
-        var made = make(new string(text));
+        var made = make(Encoding.UTF8.GetString(utf8));
         places[..^1].CopyTo(places[1..]); // what another thread puts there meanwhile may be lost, and is made again
         places[0] = (hash, made);
         return made;
+    }
+
+    /// <summary>Mixes all bytes. Texts that were made to meet only push one another out of their place.</summary>
+    private static int HashOf(ReadOnlySpan<byte> utf8)
+    {
+        const ulong Odd = 0x9E37_79B9_7F4A_7C15; // 2^64 by the golden ratio
+        var mixed = (ulong)utf8.Length * Odd;
+        for (; utf8.Length >= sizeof(ulong); utf8 = utf8[sizeof(ulong)..]) mixed = BitOperations.RotateLeft((mixed ^ MemoryMarshal.Read<ulong>(utf8)) * Odd, 29);
+        foreach (var one in utf8) mixed = BitOperations.RotateLeft((mixed ^ one) * Odd, 29);
+        return (int)(mixed * Odd >> 32);
+    }
+
+    private static bool IsText(ReadOnlySpan<byte> utf8, string text) => Ascii.Equals(utf8, text) || (!Ascii.IsValid(utf8) && IsDecoded(utf8, text));
+
+    private static bool IsDecoded(ReadOnlySpan<byte> utf8, string text)
+    {
+        Span<char> chars = stackalloc char[Longest];
+        return text.AsSpan().SequenceEqual(chars[..Encoding.UTF8.GetChars(utf8, chars)]);
     }
 }

@@ -25,6 +25,7 @@ public sealed class RecentTests
     [InlineData("a")]
     [InlineData("ä")]
     [InlineData("site/7/😀")]
+    [InlineData("seventeen letters")]
     public void Any_text_is_given_as_it_is(string text)
     {
         var first = texts.Of(Encoding.UTF8.GetBytes(text));
