@@ -105,7 +105,7 @@ internal sealed class DownlinkRepository : IDownlinkRepository, IUnitOfWorkPart,
         return ValueTask.CompletedTask;
     }
 
-    public void Flush() => sequence.Flush();
+    public void Flush() { } // written as they come
 
     public void Forget() => sequence.Forget();
 

@@ -77,7 +77,6 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
             else
                 statement.AddNull().Run();
         }
-        sequence.Flush();
         grew = true;
         rows.Clear();
         fresh.Clear();

@@ -115,7 +115,6 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
             if (entry.Deliveries.Count > MostDeliveriesKept) large.Add(entry.Message.Id);
         }
         changed.Clear();
-        sequence.Flush();
     }
 
     public void Forget()

@@ -1,4 +1,6 @@
 using System.Text;
+using Dapper;
+using Microsoft.Data.Sqlite;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Messages;
@@ -8,6 +10,7 @@ using WebhookService.Domain;
 using WebhookService.Domain.Messages;
 using WebhookService.Domain.Reports;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
 
@@ -94,6 +97,33 @@ public sealed class RememberingTests
 
         Assert.True(next.Query<long>("SELECT min(seq) FROM journal")[0] > seq);
         Assert.True(next.Query<long>("SELECT min(message_no) FROM messages")[0] > message);
+    }
+
+    [Theory]
+    [InlineData("journal", "seq")]
+    [InlineData("messages", "message_no")]
+    [InlineData("downlinks", "downlink_no")]
+    public async Task The_highest_number_is_known_whoever_deletes_its_row(string table, string column)
+    {
+        await using var store = await AStore.OpenAsync();
+        foreach (var command in Story()) await store.SendAsync(command);
+
+        await using var next = await store.RestartAsync(() =>
+        {
+            using var file = new SqliteConnection($"Data Source={store.File};Pooling=False;Foreign Keys=False");
+            file.Execute(
+                """
+                INSERT INTO downlinks (downlink_no, client_no, broker, topic, qos, retain, kind, payload, timeout, accepted_at, expects_no_ack, status, finished)
+                SELECT value, 1, '', '', 0, 0, 0, x'', 0, 0, 0, '', 1 FROM json_each('[1, 2, 3]')
+                """);
+            var last = file.ExecuteScalar<long>($"SELECT max({column}) FROM {table}");
+            foreach (var which in new[] { $"{column} = {last}", $"{column} = {last - 1}", "TRUE" })
+            {
+                Assert.Equal(last, file.ExecuteScalar<long>(Sequence.ReadLast(table, table, column)));
+                file.Execute($"DELETE FROM {table} WHERE {which}");
+            }
+            Assert.Equal((0, last), file.QuerySingle<(long, long)>($"SELECT (SELECT count(*) FROM {table}), ({Sequence.ReadLast(table, table, column)})"));
+        });
     }
 
     /// <summary>Ends that name no session, more sessions than the window holds, and a restart in between: the ledger stays as it was.</summary>
