@@ -1,8 +1,8 @@
 namespace WebhookService.Api.Pipelining;
 
 /// <summary>
-/// How many lanes a connection may have. The writer takes what all of them brought at once; more than fill a transaction only wait, each with some 70 kB of
-/// memory that outlives collections of garbage: 800 of them take a quarter more of the processor's time for a webhook than 256.
+/// How many lanes a connection may have. Each holds some 70 kB while it works, which outlive collections of garbage: with 800 lanes a webhook takes a quarter
+/// more of the processor's time than with 256. Where the share would be small it is larger, up to a bound.
 /// </summary>
 internal sealed class LaneShare
 {

@@ -83,10 +83,16 @@ internal sealed class SideBySide(ConnectionContext outer, ConnectionDelegate htt
 
     public async ValueTask DisposeAsync()
     {
-        await closed.CancelAsync();
-        await Task.WhenAll(lanes.Select(lane => lane.EndAsync()));
-        share.Leave();
-        closed.Dispose();
+        try
+        {
+            await closed.CancelAsync();
+            await Task.WhenAll(lanes.Select(lane => lane.EndAsync()));
+        }
+        finally
+        {
+            share.Leave();
+            closed.Dispose();
+        }
     }
 
     // ---- requests ----------------------------------------------------------------------------------------------------

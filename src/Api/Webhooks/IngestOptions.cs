@@ -14,7 +14,10 @@ internal sealed class IngestOptions
     [Range(1024, 256 * 1024 * 1024)]
     public int MaxBodyBytes { get; init; } = 8 * 1024 * 1024;
 
-    /// <summary>How many webhooks that one connection pipelines are handled at the same time; 1: one after another.</summary>
+    /// <summary>
+    /// How many webhooks that one connection pipelines are handled at the same time at most; 1: one after another. All connections that pipeline share 256,
+    /// or up to four each where they are many.
+    /// </summary>
     [Range(1, 1000)]
     public int Pipelining { get; init; } = 100;
 

@@ -20,9 +20,10 @@ CREATE TABLE event_types (
   name    TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- The highest numbers ever given, so that none is given twice when the newest rows are deleted: readers keep them as positions.
+-- The highest numbers ever given (since 0013: of rows that were deleted), so that none is given twice when the newest rows are deleted: readers keep
+-- them as positions. And others: see 0004 and 0012.
 CREATE TABLE counters (
-  name  TEXT PRIMARY KEY,                       -- journal, messages
+  name  TEXT PRIMARY KEY,                       -- journal, messages, …
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
