@@ -35,6 +35,9 @@ internal sealed class Deadlines(Database database, UnitOfWork work) : IDeadlineT
         return ([.. rows.Select(row => new ClientId(row.ClientId))], first);
     }
 
+    /// <inheritdoc cref="DueTimes.IsAsleep"/>
+    public bool IsAsleep => times.IsAsleep;
+
     /// <summary>Sleeps until the next deadline, or until an earlier one is armed.</summary>
     /// <returns>How much later than it meant to it woke up.</returns>
     public Task<TimeSpan> SleepAsync(TimeProvider time, CancellationToken cancellation) => times.SleepAsync(ReadFirst, time, cancellation);

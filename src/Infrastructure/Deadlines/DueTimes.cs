@@ -8,8 +8,12 @@ internal sealed class DueTimes : IUnitOfWorkPart, IDisposable
     private readonly SemaphoreSlim nudge = new(0, 1);
     private long earliest = long.MaxValue; // armed since the last commit; only the writer's thread
     private long wakeAt = long.MinValue;   // until when the worker sleeps; it is awake while this lies in the past
+    private bool isAsleep;
 
     public DueTimes(UnitOfWork work) => work.Enlist(this);
+
+    /// <summary>Whether the worker's alarm is set: what the clock does from now on it notices.</summary>
+    public bool IsAsleep => Volatile.Read(ref isAsleep);
 
     /// <summary>A due time was written. The worker learns of it after the commit.</summary>
     public void Armed(long dueAt) => earliest = Math.Min(earliest, dueAt);
@@ -28,7 +32,10 @@ internal sealed class DueTimes : IUnitOfWorkPart, IDisposable
         var rest = TimeSpan.FromMilliseconds(Math.Clamp(untilDue, Shortest.TotalMilliseconds, (longest ?? Longest).TotalMilliseconds));
         using (var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
         {
-            await Task.WhenAny(nudge.WaitAsync(over.Token), Task.Delay(rest, time, over.Token));
+            var (nudged, alarm) = (nudge.WaitAsync(over.Token), Task.Delay(rest, time, over.Token));
+            Volatile.Write(ref isAsleep, true);
+            await Task.WhenAny(nudged, alarm);
+            Volatile.Write(ref isAsleep, false);
             await over.CancelAsync();
         }
         Volatile.Write(ref wakeAt, long.MinValue);
