@@ -12,7 +12,7 @@ internal sealed class DueTimes : IUnitOfWorkPart, IDisposable
 
     public DueTimes(UnitOfWork work) => work.Enlist(this);
 
-    /// <summary>Whether the worker's alarm is set: what the clock does from now on it notices.</summary>
+    /// <summary>Whether the worker's alarm is set and no commit woke it: what the clock does from now on it notices.</summary>
     public bool IsAsleep => Volatile.Read(ref isAsleep);
 
     /// <summary>A due time was written. The worker learns of it after the commit.</summary>
@@ -51,7 +51,11 @@ internal sealed class DueTimes : IUnitOfWorkPart, IDisposable
 
     public void Committed()
     {
-        if (earliest < Volatile.Read(ref wakeAt) && nudge.CurrentCount == 0) nudge.Release();
+        if (earliest < Volatile.Read(ref wakeAt) && nudge.CurrentCount == 0)
+        {
+            Volatile.Write(ref isAsleep, false);
+            nudge.Release();
+        }
         earliest = long.MaxValue;
     }
 

@@ -418,5 +418,8 @@ public sealed class DeadlineWorkerTests
 
     /// <summary>Until the worker has met all that is due, and sleeps no longer than until the next.</summary>
     private Task AsleepAsync(AStore store) => Eventually.IsAsync(() =>
-        store.Get<Infrastructure.Deadlines.Deadlines>().IsAsleep && clock.NextAlarm is { } alarm && alarm > clock.GetUtcNow() && !(store.Query<long?>("SELECT min(due_at) FROM deadlines")[0] < alarm.ToMs()));
+    {
+        var due = store.Query<long?>("SELECT min(due_at) FROM deadlines")[0]; // first: the worker may wake up meanwhile
+        return store.Get<Infrastructure.Deadlines.Deadlines>().IsAsleep && clock.NextAlarm is { } alarm && alarm > clock.GetUtcNow() && !(due < alarm.ToMs());
+    });
 }
