@@ -70,12 +70,8 @@ internal sealed class DownlinkRepository : IDownlinkRepository, IUnitOfWorkPart,
 
     public ValueTask<Downlink?> OfKeyAsync(string key, CancellationToken cancellation) => ValueTask.FromResult(One("d.key = @key", new { key }));
 
-    public ValueTask<Downlink?> OfMessageAsync(MessageId message, CancellationToken cancellation)
-    {
-        Span<byte> id = stackalloc byte[16];
-        BinaryPrimitives.WriteUInt128BigEndian(id, message.Value);
-        return ofMessage.Value.Add(id).Number() is { } number ? FindAsync(number, cancellation) : ValueTask.FromResult<Downlink?>(null);
-    }
+    public ValueTask<Downlink?> OfMessageAsync(MessageId message, CancellationToken cancellation) =>
+        ofMessage.Value.AddId(message.Value).Number() is { } number ? FindAsync(number, cancellation) : ValueTask.FromResult<Downlink?>(null);
 
     public ValueTask<IReadOnlyList<Downlink>> UnreportedAsync(string topic, CancellationToken cancellation) => ValueTask.FromResult<IReadOnlyList<Downlink>>(
         unreported.Value.Add(topic).Number() is null // mostly, where others publish through the broker's API

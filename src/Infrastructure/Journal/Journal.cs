@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using WebhookService.Domain;
 using WebhookService.Domain.Reports;
 using WebhookService.Infrastructure.Persistence;
@@ -47,9 +46,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     public ValueTask<bool> KnowsAsync(ReportKey key, CancellationToken cancellation)
     {
         if (fresh.Contains(key)) return ValueTask.FromResult(true);
-        Span<byte> bytes = stackalloc byte[16];
-        BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);
-        return ValueTask.FromResult(knows.Value.Add(bytes).Number() is not null);
+        return ValueTask.FromResult(knows.Value.AddId(key.Value).Number() is not null);
     }
 
     public ValueTask SaveAsync(Report report, CancellationToken cancellation)
@@ -62,20 +59,12 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     public void Flush()
     {
         if (rows.Count == 0) return;
-        Span<byte> bytes = stackalloc byte[16];
         foreach (var row in rows)
         {
             var seq = sequence.Next();
             if (row.ClientNo is { } client) clientEvents.Add(client, 0, seq);
             else clientEvents.Skip(seq);
-            var statement = insert.Value.Add(seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data);
-            if (row.Key is { } key)
-            {
-                BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Value);
-                statement.Add(bytes).Run();
-            }
-            else
-                statement.AddNull().Run();
+            insert.Value.Add(seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data).AddId(row.Key?.Value).Run();
         }
         grew = true;
         rows.Clear();

@@ -62,7 +62,7 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
         writeIds = work.Prepare("INSERT OR IGNORE INTO messages_by_id SELECT id, message_no FROM messages WHERE message_no > ? AND message_no <= ? ORDER BY id");
         writeTimes = work.Prepare(
             "INSERT OR IGNORE INTO messages_by_time SELECT published_at, message_no FROM messages WHERE message_no > ? AND message_no <= ? ORDER BY published_at, message_no");
-        writeIndexed = work.Prepare("INSERT INTO counters (name, value) VALUES ('messages.indexed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+        writeIndexed = work.Prepare(MessageRetention.SetCounter);
         work.Enlist(this);
     }
 
@@ -73,10 +73,8 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
     /// <summary>The number under which a message is stored; null if it is not.</summary>
     public long? Find(MessageId id)
     {
-        Span<byte> key = stackalloc byte[16];
-        BinaryPrimitives.WriteUInt128BigEndian(key, id.Value);
-        if (recent.NumberOf(id.Value) is { } number) return isUnder.Value.Add(number).Add(key).Number() is null ? search.Value.Add(key).Number() : number;
-        return recent.TableMayHave(id.Value) ? find.Value.Add(key).Number() : null;
+        if (recent.NumberOf(id.Value) is { } number) return isUnder.Value.Add(number).AddId(id.Value).Number() is null ? search.Value.AddId(id.Value).Number() : number;
+        return recent.TableMayHave(id.Value) ? find.Value.AddId(id.Value).Number() : null;
     }
 
     /// <summary>In the transaction that writes the message.</summary>
@@ -104,7 +102,7 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
             reached = upTo;
         }
         while (!time.IsOver);
-        writeIndexed.Value.Add(reached).Run();
+        writeIndexed.Value.Add("messages.indexed").Add(reached).Run();
     }
 
     public void Flush() { } // written with the messages, or in steps of its own

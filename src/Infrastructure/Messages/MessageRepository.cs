@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Dapper;
 using WebhookService.Domain;
 using WebhookService.Domain.Messages;
@@ -143,11 +142,9 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         var (message, content, state) = (entry.Message, entry.Message.Content, MutableState.Of(entry.Message));
         if (!entry.Stored)
         {
-            Span<byte> id = stackalloc byte[16];
-            BinaryPrimitives.WriteUInt128BigEndian(id, message.Id.Value);
             var (client, topic) = (clients.NumberOf(content.Publisher.Value), topics.NumberOf(content.Topic));
             insert.Value
-                .Add(entry.Number).Add(id).Add(client).Add(topic)
+                .Add(entry.Number).AddId(message.Id.Value).Add(client).Add(topic)
                 .Add((long)content.Qos).Add(content.Retain).Add(content.PublishedAt.ToMs()).Add(message.ReceivedAt.ToMs()).Add(message.PublishSeen)
                 .Add(content.FromDevice).Add((long)message.Status).Add((long)content.Payload.Kind).Add(content.Payload.Bytes.Span)
                 .Add(content.Username).Add(content.Properties).Add(message.DroppedAt.ToMs()).Add(message.DropReason)

@@ -31,7 +31,8 @@ internal sealed class MessageRetention : MarkedRetention
         DELETE FROM deliveries WHERE message_no = ?1 AND client_no IN (SELECT client_no FROM deliveries WHERE message_no = ?1 LIMIT 64)
         """;
 
-    private const string SetCounter = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    /// <summary>Writes a row of `counters`: name, value.</summary>
+    public const string SetCounter = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
     private const int AtOnce = 64;
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Text;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -56,6 +57,15 @@ internal sealed class Statement : IDisposable
     {
         Check(SqliteBinding.Text(statement, ++next, utf8));
         return this;
+    }
+
+    /// <summary>As 16 bytes, big endian.</summary>
+    public Statement AddId(UInt128? value)
+    {
+        if (value is not { } known) return AddNull();
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, known);
+        return Add(bytes);
     }
 
     public Statement Add(ReadOnlySpan<byte> value)

@@ -2,6 +2,7 @@ using System.Text;
 using Dapper;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Messages;
 
@@ -56,7 +57,7 @@ internal sealed record ManyMessages(IReadOnlyList<ManyMessages.One> All, IReadOn
                 transaction.Commit();
             }
             await ReadAsync(store);
-            for (var tries = 0; tries < 3_000 && (store.Get<StreamMessages>().IsWaiting || store.Get<MessageIndexes>().IsWaiting); tries++) await Task.Delay(10);
+            await Eventually.IsAsync(() => !store.Get<StreamMessages>().IsWaiting && !store.Get<MessageIndexes>().IsWaiting);
         }
         return new(all, names, clients);
     }

@@ -6,6 +6,7 @@ using WebhookService.Domain.Messages;
 using WebhookService.Infrastructure.Messages;
 using WebhookService.Infrastructure.Persistence;
 using WebhookService.Infrastructure.Tests.Persistence;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Messages;
 
@@ -249,8 +250,7 @@ public sealed class MessageIndexesTests
     /// <summary>Waits until no more than some messages are left for the tables.</summary>
     private static async Task<long> IndexedAsync(AStore store)
     {
-        for (var tries = 0; tries < 3_000 && store.Get<MessageIndexes>().IsWaiting; tries++) await Task.Delay(10);
-        Assert.False(store.Get<MessageIndexes>().IsWaiting);
+        await Eventually.IsAsync(() => !store.Get<MessageIndexes>().IsWaiting);
         return store.Query<long>($"SELECT {MessageIndexes.Indexed}").Single();
     }
 
