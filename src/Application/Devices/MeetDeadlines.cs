@@ -19,7 +19,7 @@ public sealed record AdoptRules : ICommand;
 /// <summary>Looking at the device failed, so that it has to wait for a better program.</summary>
 public sealed record PostponeDeadline(ClientId Client, DateTimeOffset Until) : ICommand;
 
-/// <summary>The due times of all devices together; each device keeps its own (<see cref="Pending.DueAt"/>).</summary>
+/// <summary>The due times of all devices together; each device keeps its own (<see cref="Device.DueAt"/>).</summary>
 public interface IDeadlineTable
 {
     /// <summary>Makes every device due at once, unless the rules are those of the last time.</summary>

@@ -27,9 +27,6 @@ public sealed record Pending
 
     public bool IsSilent { get; init; }
     public bool IsFlapping { get; init; }
-
-    /// <summary>When the device is to be looked at; never later than the first thing due, but perhaps earlier.</summary>
-    public DateTimeOffset? DueAt { get; init; }
 }
 
 /// <summary>A moment at which deadlines are met.</summary>
@@ -56,6 +53,9 @@ public sealed partial class Device
 {
     public Pending Pending { get; private set; } = Pending.Nothing;
 
+    /// <summary>When the device is to be looked at; never later than the first thing due, but perhaps earlier.</summary>
+    public DateTimeOffset? DueAt { get; private set; }
+
     /// <summary>The newest evidence that the device was connected.</summary>
     public DateTimeOffset? LastEvidenceAt => Later(SignOfLife?.At, IsLive ? Session?.ConnectedAt : IsTakenOver ? Connectivity.Since : null);
 
@@ -70,7 +70,7 @@ public sealed partial class Device
     /// <summary>Whether <see cref="Pass"/> has to do with the sessions: a subscription has run out.</summary>
     public bool NeedsSessions(Moment moment) => SubscriptionEnd(moment) <= moment.Now;
 
-    /// <summary>Time has passed: concludes what was due, and says when to look again (<see cref="Pending.DueAt"/>).</summary>
+    /// <summary>Time has passed: concludes what was due, and says when to look again (<see cref="DueAt"/>).</summary>
     /// <param name="sessions">The client's sessions, if it <see cref="NeedsSessions"/>.</param>
     public Wish Pass(SessionSet? sessions, Moment moment)
     {
@@ -95,7 +95,7 @@ public sealed partial class Device
             GoStale(now, moment.ListedAt);
             if (moment.CanVerify) wish = Wish.Verification;
         }
-        Pending = Pending with { DueAt = FirstDue(moment) };
+        DueAt = FirstDue(moment);
         return wish;
     }
 
@@ -197,7 +197,7 @@ public sealed partial class Device
 
     private void Arm(DateTimeOffset? due)
     {
-        if (due is not null && !(due >= Pending.DueAt)) Pending = Pending with { DueAt = due };
+        if (due is not null && !(due >= DueAt)) DueAt = due;
     }
 
     /// <summary>A message makes nothing due earlier but the silence after it.</summary>

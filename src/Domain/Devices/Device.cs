@@ -213,7 +213,7 @@ public sealed partial class Device : Aggregate
     public static Device Restore(
         ClientId id, DateTimeOffset firstSeenAt, string? username, DeviceProfile profile, Connectivity connectivity, CurrentSession? session,
         int subscriptionCount, DateTimeOffset? lastSeenAt, DateTimeOffset? lastMessageAt, string? lastTopic, long sessionCount, Traffic traffic,
-        (DateTimeOffset, string?)? signOfLife, Pending pending, long version) =>
+        (DateTimeOffset, string?)? signOfLife, Pending pending, DateTimeOffset? dueAt, long version) =>
         new(id, firstSeenAt)
         {
             Username = username,
@@ -228,6 +228,7 @@ public sealed partial class Device : Aggregate
             Traffic = traffic,
             SignOfLife = signOfLife,
             Pending = pending,
+            DueAt = dueAt,
             Version = version,
         };
 }

@@ -167,7 +167,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
     private void FlushDeadline(Entry entry)
     {
-        var due = entry.Device.Pending.DueAt?.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToMs(); // rounded up, so that it is due when the worker looks
+        var due = entry.Device.DueAt?.AddTicks(TimeSpan.TicksPerMillisecond - 1).ToMs(); // rounded up, so that it is due when the worker looks
         if (due == entry.DueAt) return;
         if (due is null) dropDeadline.Value.Add(entry.ClientNo).Run();
         else saveDeadline.Value.Add(entry.ClientNo).Add(due).Run();
@@ -245,9 +245,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         Connectivity Connectivity, CurrentSession? Session, DeviceProfile Profile, Pending Pending, string? Username, long SessionCount, int SubscriptionCount)
     {
         public static Saved From(Device device) => new(
-            device.Connectivity, device.Session, device.Profile,
-            device.Pending is { DueAt: not null } due ? due with { DueAt = null } : device.Pending, // the same object where it can be: it outlives the transaction
-            device.Username, device.SessionCount, device.SubscriptionCount);
+            device.Connectivity, device.Session, device.Profile, device.Pending, device.Username, device.SessionCount, device.SubscriptionCount);
     }
 
     /// <summary>A row of `devices`.</summary>
@@ -362,8 +360,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
                 AliveUntil = AliveUntil.ToTime(),
                 IsSilent = Silent,
                 IsFlapping = Flapping,
-                DueAt = DueAt.ToTime(),
             },
-            last.Version);
+            DueAt.ToTime(), last.Version);
     }
 }

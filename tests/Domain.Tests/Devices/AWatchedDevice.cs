@@ -29,7 +29,7 @@ internal sealed class AWatchedDevice(PresenceRules? rules = null)
     public (ConnectivityStatus, Confidence) State => (Device.Connectivity.Status, Device.Connectivity.Confidence);
 
     /// <summary>When it is to be looked at.</summary>
-    public double? DueAt => (Device.Pending.DueAt - Noon)?.TotalSeconds;
+    public double? DueAt => (Device.DueAt - Noon)?.TotalSeconds;
 
     /// <summary>All it told since the last call, such as "went-silent@70"; what sessions told is left out.</summary>
     public string Events => string.Join(' ', TakeTold().Where(one => one.Event is not SessionStarted and not SessionEnded).Select(one => $"{one.Name}@{one.At}"));

@@ -155,6 +155,21 @@ public sealed class DeadlineWorkerTests
     }
 
     [Fact]
+    public async Task After_a_restart_a_report_that_makes_nothing_due_leaves_what_is_due()
+    {
+        await using var first = await AStore.OpenAsync(clock);
+        await first.SendAsync(Connected("a", 0));
+        await first.SendAsync(Disconnected("a", 0, 0));
+        await AsleepAsync(first);
+
+        await using var second = await first.RestartAsync(() => clock.Advance(TimeSpan.FromSeconds(10)));
+        await second.SendAsync(new RecordDeliveryDropped(Message("b", 10).Content, new ClientId("a"), At(10), "queue_full", At(10)));
+
+        await PassAsync(second, 100);
+        Assert.EndsWith("offline-confirmed@60", Told(second, "a"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_great_fleet_that_wakes_after_hours_raises_no_alarm_before_everybody_had_his_time_again()
     {
         await using var first = await AStore.OpenAsync(clock);

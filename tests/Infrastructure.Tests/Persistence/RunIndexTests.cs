@@ -150,6 +150,81 @@ public sealed class RunIndexTests
         }
     }
 
+    [Fact]
+    public void Entries_are_sorted_for_a_run_without_those_that_were_removed()
+    {
+        var random = new Random(11);
+        var all = Enumerable.Range(0, 3_000).Select(no => new IndexEntry(random.Next(-40, 40), random.Next(50) + (no / 10), no)).ToList();
+        var entries = new RecentEntries(capacity: 2);
+        entries.Add([.. all]);
+        entries.Remove([.. all.Where(entry => entry.No % 3 == 0 || entry.Key == 5)]);
+
+        var places = new List<int> { 1, 2, 3 };
+        entries.Sort(places);
+
+        Assert.Equal(
+            all.Where(entry => entry.No % 3 != 0 && entry.Key != 5).OrderBy(entry => entry.Key).ThenBy(entry => entry.At).ThenBy(entry => entry.No),
+            places.Select(place => entries[place]));
+        Assert.Equal((0, 2_999, all.Min(entry => entry.At), all.Max(entry => entry.At)), entries.Bounds());
+    }
+
+    [Fact]
+    public void Entries_are_emptied_when_no_reader_is_left()
+    {
+        var entries = new RecentEntries(capacity: 8);
+        entries.Add([new(1, 10, 100), new(2, 20, 200)]);
+
+        Assert.True(entries.TryEnter());
+        Assert.False(entries.TryEmpty());
+        Assert.Equal([new(1, 10, 100)], entries.NewestFirst(1, long.MaxValue, long.MaxValue));
+        entries.Leave();
+        Assert.True(entries.TryEmpty());
+
+        Assert.Equal((0, 8), (entries.Count, entries.Capacity));
+        Assert.Empty(entries.NewestFirst(1, long.MaxValue, long.MaxValue));
+        entries.Add([new(3, 30, 300)]);
+        Assert.Equal([new(3, 30, 300)], entries.NewestFirst(3, long.MaxValue, long.MaxValue));
+        Assert.True(entries.TryEnter());
+    }
+
+    [Fact]
+    public async Task A_reader_keeps_what_it_saw_in_memory_while_run_after_run_is_written()
+    {
+        await using var store = await AStore.OpenAsync(("Storage:EntriesOfRun", "50"));
+        for (var round = 0; round < 7; round++) await ConnectAsync(store, clients: 5, round);
+        using var index = store.Get<ClientEvents>().Reader();
+        using var connection = store.Database.OpenForReading();
+        using var snapshot = connection.BeginTransaction(deferred: true);
+        var keys = connection.Query<long>("SELECT client_no FROM clients").AsList();
+        List<long> Rows(long key) => connection.Query<long>("SELECT seq FROM journal WHERE client_no = @key ORDER BY seq", new { key }).AsList();
+        foreach (var key in keys) Assert.Equal(Rows(key), index.Numbers(connection, key, 0, ascending: true));
+
+        var runs = store.Query<long>("SELECT count(*) FROM runs").Single();
+        for (var more = 2; more <= 6; more += 2)
+        {
+            for (var round = 10 * more; store.Query<long>("SELECT count(*) FROM runs").Single() < runs + more; round++) await ConnectAsync(store, clients: 5, round);
+            foreach (var key in keys) Assert.Equal(Rows(key), index.Numbers(connection, key, 0, ascending: true));
+        }
+
+        await AssertAllAreFoundAsync(store, clients: 5);
+    }
+
+    [Fact]
+    public void A_reader_leaves_all_entries_once_however_often_it_is_disposed()
+    {
+        RecentEntries active = new(capacity: 1), full = new(capacity: 1);
+        Assert.True(active.TryEnter() && full.TryEnter());
+
+        var reader = new RunReader("journal", "", active, full, known: 0);
+        reader.Dispose();
+        reader.Dispose();
+
+        Assert.True(active.TryEnter() && full.TryEnter());
+        active.Leave();
+        full.Leave();
+        Assert.True(active.TryEmpty() && full.TryEmpty());
+    }
+
     private static async Task AssertAllAreFoundAsync(AStore store, int clients)
     {
         for (var client = 0; client < clients; client++)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace WebhookService.Infrastructure.Persistence.Runs;
@@ -11,20 +12,52 @@ internal readonly record struct IndexEntry(long Key, long At, long No)
 
 /// <summary>
 /// Entries that are in memory only, because the rows they speak of are on disk already: those of a key are a chain, newest first. The writer
-/// adds, readers walk meanwhile; what was added after a reader began it may see or not.
+/// adds, readers walk meanwhile; what was added after a reader began it may see or not. When no reader is there it can be emptied for the next
+/// entries: some megabytes of arrays, which only the rarest of collections would give back.
 /// </summary>
 /// <param name="capacity">Entries that there is room for from the beginning: making room anew copies all of them.</param>
 internal sealed class RecentEntries(int capacity)
 {
     private const int None = -1;
 
+    private const int BeingEmptied = -1;
+
     private readonly Lock gate = new();
     private readonly Dictionary<long, int> newest = [];
     private IndexEntry[] entries = new IndexEntry[capacity];
     private int[] older = new int[capacity];
     private int count;
+    private int readers;
 
     public int Count => Volatile.Read(ref count);
+
+    /// <summary>Entries that there is room for.</summary>
+    public int Capacity => entries.Length;
+
+    /// <summary>A reader comes, until it says <see cref="Leave"/>.</summary>
+    /// <returns>False while it is being emptied.</returns>
+    public bool TryEnter()
+    {
+        for (var now = Volatile.Read(ref readers); now != BeingEmptied;)
+        {
+            var before = Interlocked.CompareExchange(ref readers, now + 1, now);
+            if (before == now) return true;
+            now = before;
+        }
+        return false;
+    }
+
+    public void Leave() => Interlocked.Decrement(ref readers);
+
+    /// <returns>False where readers are still there.</returns>
+    public bool TryEmpty()
+    {
+        if (Interlocked.CompareExchange(ref readers, BeingEmptied, 0) != 0) return false;
+        newest.Clear();
+        Volatile.Write(ref count, 0);
+        Volatile.Write(ref readers, 0);
+        return true;
+    }
 
     public void Add(ReadOnlySpan<IndexEntry> some)
     {
@@ -76,13 +109,40 @@ internal sealed class RecentEntries(int capacity)
             }
     }
 
-    /// <summary>All entries in the order of a run.</summary>
-    public IndexEntry[] Sorted()
+    /// <summary>The entry at a place that <see cref="Sort"/> told.</summary>
+    public IndexEntry this[int place] => entries[place];
+
+    /// <summary>Tells the places of all entries in the order of a run, for as long as nothing is added.</summary>
+    public void Sort(List<int> places)
     {
-        IndexEntry[] all;
-        lock (gate) all = entries[..count];
-        Array.Sort(all, IndexEntry.Order);
-        return all;
+        places.Clear();
+        lock (gate)
+        {
+            var keys = ArrayPool<long>.Shared.Rent(newest.Count);
+            newest.Keys.CopyTo(keys, 0);
+            Array.Sort(keys, 0, newest.Count);
+            foreach (var key in keys.AsSpan(0, newest.Count))
+            {
+                var first = places.Count;
+                for (var place = newest[key]; place != None; place = older[place]) places.Add(place);
+                places.Reverse(first, places.Count - first);
+            }
+            ArrayPool<long>.Shared.Return(keys);
+        }
+    }
+
+    /// <summary>The lowest and highest number and time of all that was added.</summary>
+    public (long FirstNo, long LastNo, long OldestAt, long NewestAt) Bounds()
+    {
+        lock (gate)
+        {
+            var bounds = (FirstNo: long.MaxValue, LastNo: long.MinValue, OldestAt: long.MaxValue, NewestAt: long.MinValue);
+            foreach (ref readonly var entry in entries.AsSpan(0, count))
+                bounds = (
+                    Math.Min(bounds.FirstNo, entry.No), Math.Max(bounds.LastNo, entry.No),
+                    Math.Min(bounds.OldestAt, entry.At), Math.Max(bounds.NewestAt, entry.At));
+            return bounds;
+        }
     }
 
     private (IndexEntry[] Entries, int[] Older, int Newest) Begin(long key)

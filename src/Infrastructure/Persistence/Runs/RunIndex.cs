@@ -29,7 +29,10 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     private readonly SemaphoreSlim many = new(0, 1);
     private readonly List<IndexEntry> added = [];
     private readonly List<IndexEntry> removed = [];
+    private readonly List<int> places = []; // of the run that is being built
+    private readonly IndexEntry[] chunk = new IndexEntry[AtOnce];
     private volatile Memory memory;
+    private RecentEntries? spare; // were written; readers may still be there
     private Building? building;
     private int written; // of the run that is being built, in this transaction
     private bool finished;
@@ -74,14 +77,16 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
 
     /// <summary>
     /// What a reader must take before it opens its snapshot: then whatever leaves memory meanwhile is in a run that the snapshot has, and rows that
-    /// come meanwhile, or are committed and not yet here, are read from the table.
+    /// come meanwhile, or are committed and not yet here, are read from the table. Until it is disposed, what it sees of memory stays.
     /// </summary>
     public RunReader Reader()
     {
         while (true)
         {
             var (now, known) = (memory, Volatile.Read(ref last));
-            if (ReferenceEquals(now, memory)) return new(Name, rows, now.Active, now.Full, known); // else known may count entries that are elsewhere
+            if (!now.TryEnter()) continue;
+            if (ReferenceEquals(now, memory)) return new(Name, rows, now.Active, now.Full, known);
+            now.Leave(); // known may count entries that are elsewhere
         }
     }
 
@@ -98,7 +103,9 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     /// <summary>Sorts what is to be written, beside the writer.</summary>
     public void Prepare()
     {
-        if (memory.Full is { } entries && building is null) building = new(entries);
+        if (memory.Full is not { } entries || building is not null) return;
+        entries.Sort(places);
+        building = new(entries, places);
     }
 
     /// <summary>Writes a part of the run, in a transaction of the writer: sorted, so that every page is written once.</summary>
@@ -113,16 +120,15 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
         }
         do
         {
-            var left = run.Entries.AsSpan(run.Next + written);
-            var some = left[..Math.Min(AtOnce, left.Length)];
-            foreach (var entry in some) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
-            Written(some);
-            written += some.Length;
+            var next = chunk.AsSpan(0, run.Read(run.Next + written, chunk));
+            foreach (ref readonly var entry in next) insert.Value.Add(run.No).Add(entry.Key).Add(entry.At).Add(entry.No).Run();
+            Written(next);
+            written += next.Length;
         }
-        while (run.Next + written < run.Entries.Length && !time.IsOver);
-        if (run.Next + written < run.Entries.Length) return;
+        while (run.Next + written < run.Count && !time.IsOver);
+        if (run.Next + written < run.Count) return;
 
-        complete.Value.Add(Name).Add(run.No).Add(run.Last).Add(run.NewestAt).Add(run.OldestAt).Run();
+        complete.Value.Add(Name).Add(run.No).Add(run.Bounds.LastNo).Add(run.Bounds.NewestAt).Add(run.Bounds.OldestAt).Run();
         finished = true;
     }
 
@@ -173,7 +179,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
             removed.Clear();
         }
         if (building is { } run) run.Next += written;
-        if (finished) (memory, building) = (new(memory.Active, null), null);
+        if (finished) (memory, building, spare) = (new(memory.Active, null), null, memory.Full);
         (written, finished) = (0, false);
 
         if (incomplete) ReadRows();
@@ -183,7 +189,13 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
         WriteIfMany();
     }
 
-    private RecentEntries NoEntries() => new(Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun);
+    private RecentEntries NoEntries()
+    {
+        var room = Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun;
+        var emptied = spare is { } written && written.Capacity <= Math.Max(room, 2 * entriesOfRun) && written.TryEmpty() ? written : null;
+        spare = null;
+        return emptied ?? new(room);
+    }
 
     private void ReadRows()
     {
@@ -208,23 +220,37 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     }
 
     /// <summary>Entries that are in no complete run: those that come in, and those that are being written.</summary>
-    private sealed record Memory(RecentEntries Active, RecentEntries? Full);
-
-    private sealed class Building
+    private sealed record Memory(RecentEntries Active, RecentEntries? Full)
     {
-        public Building(RecentEntries source)
+        public bool TryEnter()
         {
-            (Source, Entries) = (source, source.Sorted());
-            (No, Last) = (Entries.Min(entry => entry.No), Entries.Max(entry => entry.No));
-            (OldestAt, NewestAt) = (Entries.Min(entry => entry.At), Entries.Max(entry => entry.At));
+            if (!Active.TryEnter()) return false;
+            if (Full?.TryEnter() is not false) return true;
+            Active.Leave();
+            return false;
         }
 
-        public RecentEntries Source { get; }
-        public IndexEntry[] Entries { get; }
-        public long No { get; }
-        public long Last { get; }
-        public long NewestAt { get; }
-        public long OldestAt { get; }
+        public void Leave()
+        {
+            Active.Leave();
+            Full?.Leave();
+        }
+    }
+
+    /// <param name="places">Of the entries, in the order in which they are written.</param>
+    private sealed class Building(RecentEntries source, List<int> places)
+    {
+        public RecentEntries Source { get; } = source;
+        public (long FirstNo, long LastNo, long OldestAt, long NewestAt) Bounds { get; } = source.Bounds();
+        public long No => Bounds.FirstNo;
+        public int Count { get; } = places.Count;
         public int Next { get; set; }
+
+        public int Read(int first, Span<IndexEntry> some)
+        {
+            var length = Math.Min(some.Length, Count - first);
+            for (var i = 0; i < length; i++) some[i] = Source[places[first + i]];
+            return length;
+        }
     }
 }

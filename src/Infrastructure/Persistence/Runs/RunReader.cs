@@ -34,6 +34,7 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     private IReadOnlyList<Run>? runsByTime;
     private ILookup<long, IndexEntry>? unknown;
     private SqliteCommand? look; // a question may look into runs many hundred times
+    private bool isDisposed;
 
     /// <summary>How often runs were looked into for entries in the order of time.</summary>
     public int Looks { get; private set; }
@@ -105,7 +106,14 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
             yield return some.Where(entry => (entry.At, entry.No).CompareTo((at, no)) < 0).OrderDescending(Comparer<IndexEntry>.Create(IndexEntry.Order));
     }
 
-    public void Dispose() => look?.Dispose();
+    public void Dispose()
+    {
+        if (isDisposed) return;
+        isDisposed = true;
+        look?.Dispose();
+        active.Leave();
+        full?.Leave();
+    }
 
     /// <summary>The key's rows of the snapshot that were not known when the reader was made, of which there are some commits of the writer at most.</summary>
     private IndexEntry[] Unknown(SqliteConnection connection, long key)
