@@ -11,8 +11,8 @@ namespace WebhookService.Api.Pipelining;
 /// </summary>
 internal static class PipeliningRoom
 {
-    /// <summary>Bytes of a connection that are read before anybody wants them: some tens of webhooks. What is larger is read on as it is looked at.</summary>
-    private const int ReadAhead = 32 * 1024;
+    /// <summary>Bytes of a connection that are read before anybody looks at them: the largest webhook that is handled beside others, and some of the next one.</summary>
+    private const int ReadAhead = RequestHead.LargestWebhook + (4 * 1024);
 
     /// <summary>
     /// A client that pipelines sends more than can be handled at a time; the rest waits in the system's buffers and not here. With Kestrel's own bound (1 MiB)

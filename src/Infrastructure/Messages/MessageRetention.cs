@@ -130,11 +130,11 @@ internal sealed class MessageRetention : MarkedRetention
     private sealed class Step(MessageRetention all, StepTime time) : IDisposable
     {
         private readonly Dictionary<long, Touched> touched = [];
-        private readonly RunReader reader = all.index.Reader();
-
         public long Removed { get; private set; }
 
         public long Latest { get; set; } = all.latest.Value.Number() ?? 0;
+
+        private readonly RunReader reader = all.index.Reader(); // last: nobody disposes of a step that could not be made
 
         /// <summary>All before it have been judged.</summary>
         /// <returns>False if there was no time to come to the end with it: then the edge stays before it.</returns>

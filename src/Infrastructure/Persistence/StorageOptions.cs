@@ -14,7 +14,7 @@ public sealed class StorageOptions
     [RegularExpression("(?i)^sqlite$", ErrorMessage = "Storage:Provider knows 'Sqlite' only.")]
     public string Provider { get; init; } = "Sqlite";
 
-    /// <summary>Entries of an index that are gathered in memory (about 60 bytes each, twice as many at times) before they are written together.</summary>
+    /// <summary>Entries of an index that are gathered in memory (up to 60 bytes each, for twice as many) before they are written together.</summary>
     [Range(1, 10_000_000)]
     public int EntriesOfRun { get; init; } = UsualEntriesOfRun;
 }

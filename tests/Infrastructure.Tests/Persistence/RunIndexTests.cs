@@ -128,7 +128,8 @@ public sealed class RunIndexTests
         await AssertAllAreFoundAsync(store, clients: 5);
         Assert.Empty(store.Query<long>("SELECT seq FROM journal JOIN clients USING (client_no) WHERE client_id = 'client-2'"));
         Assert.Empty(store.Query<long>("SELECT no FROM journal_runs WHERE key = (SELECT client_no FROM clients WHERE client_id = 'client-2')"));
-        Assert.Empty(store.Get<ClientEvents>().Reader().All(store.Database.OpenForReading(), key: store.Query<long>("SELECT client_no FROM clients WHERE client_id = 'client-2'").Single()));
+        using var index = store.Get<ClientEvents>().Reader();
+        Assert.Empty(index.All(store.Database.OpenForReading(), key: store.Query<long>("SELECT client_no FROM clients WHERE client_id = 'client-2'").Single()));
     }
 
     [Fact]
@@ -198,6 +199,7 @@ public sealed class RunIndexTests
         var keys = connection.Query<long>("SELECT client_no FROM clients").AsList();
         List<long> Rows(long key) => connection.Query<long>("SELECT seq FROM journal WHERE client_no = @key ORDER BY seq", new { key }).AsList();
         foreach (var key in keys) Assert.Equal(Rows(key), index.Numbers(connection, key, 0, ascending: true));
+        Assert.Contains(keys, key => index.InNoRun(connection, key, long.MaxValue, long.MaxValue).Any(some => some.Any()));
 
         var runs = store.Query<long>("SELECT count(*) FROM runs").Single();
         for (var more = 2; more <= 6; more += 2)
@@ -218,6 +220,7 @@ public sealed class RunIndexTests
         var reader = new RunReader("journal", "", active, full, known: 0);
         reader.Dispose();
         reader.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => reader.InNoRun(null!, 1, 2, 3).First());
 
         Assert.True(active.TryEnter() && full.TryEnter());
         active.Leave();

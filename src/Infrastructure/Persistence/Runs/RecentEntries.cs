@@ -20,7 +20,7 @@ internal sealed class RecentEntries(int capacity)
 {
     private const int None = -1;
 
-    private const int BeingEmptied = -1;
+    private const int BeingEmptied = int.MinValue;
 
     private readonly Lock gate = new();
     private readonly Dictionary<long, int> newest = [];
@@ -109,26 +109,30 @@ internal sealed class RecentEntries(int capacity)
             }
     }
 
-    /// <summary>The entry at a place that <see cref="Sort"/> told.</summary>
+    /// <summary>The entry at a place that <see cref="Sort"/> told. It stays there until all are emptied, also when it is removed from its chain.</summary>
     public IndexEntry this[int place] => entries[place];
 
-    /// <summary>Tells the places of all entries in the order of a run, for as long as nothing is added.</summary>
+    /// <summary>Tells the places of all entries in the order of a run; to be called when nothing is added any more. Entries may be removed meanwhile.</summary>
     public void Sort(List<int> places)
     {
-        places.Clear();
+        long[] keys;
+        int known;
         lock (gate)
         {
-            var keys = ArrayPool<long>.Shared.Rent(newest.Count);
+            known = newest.Count;
+            keys = ArrayPool<long>.Shared.Rent(known);
             newest.Keys.CopyTo(keys, 0);
-            Array.Sort(keys, 0, newest.Count);
-            foreach (var key in keys.AsSpan(0, newest.Count))
-            {
-                var first = places.Count;
-                for (var place = newest[key]; place != None; place = older[place]) places.Add(place);
-                places.Reverse(first, places.Count - first);
-            }
-            ArrayPool<long>.Shared.Return(keys);
         }
+        Array.Sort(keys, 0, known);
+        places.Clear();
+        foreach (var key in keys.AsSpan(0, known))
+        {
+            var first = places.Count;
+            var (_, chain, place) = Begin(key);
+            for (; place != None; place = chain[place]) places.Add(place);
+            places.Reverse(first, places.Count - first);
+        }
+        ArrayPool<long>.Shared.Return(keys);
     }
 
     /// <summary>The lowest and highest number and time of all that was added.</summary>

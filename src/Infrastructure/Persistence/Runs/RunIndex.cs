@@ -20,6 +20,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     private readonly string rows;
     private readonly string newest;
     private readonly int entriesOfRun;
+    private readonly int room;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> complete;
     private readonly Lazy<Statement> removeEntry;
@@ -32,7 +33,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     private readonly List<int> places = []; // of the run that is being built
     private readonly IndexEntry[] chunk = new IndexEntry[AtOnce];
     private volatile Memory memory;
-    private RecentEntries? spare; // were written; readers may still be there
+    private RecentEntries? spare; // those of the last run, which no new reader comes to; old ones may still be there
     private Building? building;
     private int written; // of the run that is being built, in this transaction
     private bool finished;
@@ -49,6 +50,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     protected RunIndex(UnitOfWork work, string name, string rows, string oldest, string newest, int entriesOfRun)
     {
         (this.work, Name, this.rows, this.newest, this.entriesOfRun) = (work, name, rows, newest, entriesOfRun);
+        room = Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun;
         memory = new(NoEntries(), null);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
         complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at, oldest_at) VALUES (?, ?, ?, ?, ?)");
@@ -85,8 +87,8 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
         {
             var (now, known) = (memory, Volatile.Read(ref last));
             if (!now.TryEnter()) continue;
-            if (ReferenceEquals(now, memory)) return new(Name, rows, now.Active, now.Full, known);
-            now.Leave(); // known may count entries that are elsewhere
+            if (ReferenceEquals(now, memory)) return new(Name, rows, now.Active, now.Full, known); // else known may count entries that are elsewhere
+            now.Leave();
         }
     }
 
@@ -104,6 +106,11 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     public void Prepare()
     {
         if (memory.Full is not { } entries || building is not null) return;
+        if (places.Capacity > MostKept)
+        {
+            places.Clear();
+            places.TrimExcess();
+        }
         entries.Sort(places);
         building = new(entries, places);
     }
@@ -189,10 +196,12 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
         WriteIfMany();
     }
 
+    /// <summary>Entries for which memory is kept from run to run: more came together only while runs could not be written.</summary>
+    private long MostKept => 2L * Math.Max(room, entriesOfRun);
+
     private RecentEntries NoEntries()
     {
-        var room = Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun;
-        var emptied = spare is { } written && written.Capacity <= Math.Max(room, 2 * entriesOfRun) && written.TryEmpty() ? written : null;
+        var emptied = spare is { } old && old.Capacity <= MostKept && old.TryEmpty() ? old : null;
         spare = null;
         return emptied ?? new(room);
     }

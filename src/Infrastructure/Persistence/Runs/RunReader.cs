@@ -100,6 +100,7 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     /// <summary>A key's entries before a place that are in no complete run, in some rows that are newest first each.</summary>
     public IEnumerable<IEnumerable<IndexEntry>> InNoRun(SqliteConnection connection, long key, long at, long no)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         yield return active.NewestFirst(key, at, no);
         if (full is not null) yield return full.NewestFirst(key, at, no);
         if (Unknown(connection, key) is IndexEntry[] { Length: > 0 } some)
@@ -110,9 +111,9 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     {
         if (isDisposed) return;
         isDisposed = true;
-        look?.Dispose();
         active.Leave();
         full?.Leave();
+        look?.Dispose();
     }
 
     /// <summary>The key's rows of the snapshot that were not known when the reader was made, of which there are some commits of the writer at most.</summary>
@@ -123,8 +124,12 @@ internal sealed class RunReader(string name, string rows, RecentEntries active, 
     }
 
     /// <summary>Those in memory where rows stand in the order of their numbers.</summary>
-    private IEnumerable<IndexEntry> Recent(long key, long before) =>
-        active.NewestFirst(key, 0, before) is var newer && full is not null ? newer.Concat(full.NewestFirst(key, 0, before)) : newer;
+    private IEnumerable<IndexEntry> Recent(long key, long before)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        var newer = active.NewestFirst(key, 0, before);
+        return full is null ? newer : newer.Concat(full.NewestFirst(key, 0, before));
+    }
 
     private List<IndexEntry> Look(SqliteConnection connection, long run, long key, long at, long no, int chunk)
     {
