@@ -27,8 +27,8 @@ internal enum RequestKind
 /// <param name="Length">In bytes, head and body, of a request that is measured.</param>
 internal readonly record struct RequestHead(RequestKind Kind, long Length)
 {
-    /// <summary>In bytes, head and body.</summary>
-    public const int LargestWebhook = 64 * 1024;
+    /// <summary>In bytes, head and body. So much is read ahead of each connection; with larger ones it is the disk that takes the time.</summary>
+    public const int LargestWebhook = 32 * 1024;
 
     /// <summary>In bytes. Kestrel refuses heads over 8 KiB and 32 KiB (request line, headers) unless told otherwise.</summary>
     private const int LargestHead = 48 * 1024;

@@ -203,7 +203,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             var row = Row.From(entry.ClientNo!.Value, session);
             var number = BindContent(insert.Value.Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer), row).Number()
                 ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
-            entry.Sessions[session] = (number, state);
+            entry.Add(session, number, state);
             known.Grow(1);
         }
         else if (saved.State != state)
@@ -278,10 +278,16 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = [];
         public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
 
+        public void Add(Session session, long number, State state)
+        {
+            Sessions.EnsureCapacity(Sessions.Count + 1); // by itself a dictionary doubles, and there are thousands of them
+            Sessions[session] = (number, state);
+        }
+
         public Session Restored(Row row)
         {
             var session = row.ToSession(texts);
-            Sessions[session] = (row.SessionNo, State.Of(session));
+            Add(session, row.SessionNo, State.Of(session));
             return session;
         }
 
