@@ -73,6 +73,7 @@ public partial class Program
 
         var app = builder.Build();
         app.UnhushWhenStarted();
+        app.Lifetime.ApplicationStarted.Register(() => SocketThreads.LetOthersFinish(app.Logger));
         app.UseRequestIds(WebhooksRoom.IsElsewhere);
         app.UseErrors();
         app.UseWhen(WebhooksRoom.IsElsewhere, readers => readers.UseOtherThreads().UseHeadAsGet().UseDashboard().UseDocs().UseClientIdsInPaths());

@@ -14,6 +14,8 @@ internal sealed partial class ServiceProcess : IDisposable
 
     private ServiceProcess(Process process, Uri address) => (this.process, this.address) = (process, address);
 
+    public int Id => process.Id;
+
     public static Task<ServiceProcess> StartAsync(DirectoryInfo folder, params string[] arguments) => StartAsync(folder, typeof(Program).Assembly.Location, arguments);
 
     /// <param name="program">The service, or one that has it within.</param>

@@ -3,6 +3,7 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using WebhookService.Infrastructure.Persistence;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
 
@@ -199,14 +200,5 @@ public sealed class GatheredLogTests : IDisposable
 
         [DllImport("libc", EntryPoint = "close")]
         private static extern int Close(int file);
-    }
-
-    /// <summary>Needs Linux: counts calls, or has a file fail, by its means.</summary>
-    private sealed class LinuxFactAttribute : FactAttribute
-    {
-        public LinuxFactAttribute()
-        {
-            if (!OperatingSystem.IsLinux()) Skip = "Needs Linux.";
-        }
     }
 }
