@@ -38,7 +38,7 @@ public sealed class QueueOptions
 internal sealed class GroupCommit<TCommand, TResult>(Writer writer) : IPipelineBehavior<TCommand, TResult>
     where TCommand : ICommand<TResult>
 {
-    public Task<TResult> Handle(TCommand request, CancellationToken cancellationToken, RequestHandlerDelegate<TResult> next) => writer.RunAsync(next, goesOnAtOnce: true);
+    public Task<TResult> Handle(TCommand request, CancellationToken cancellationToken, RequestHandlerDelegate<TResult> next) => writer.SendAsync(next);
 }
 
 /// <summary>
@@ -79,15 +79,19 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
 
     public int QueueCapacity => options.Capacity;
 
-    /// <summary>Runs a handler in the next transaction and answers when that is on disk.</summary>
+    /// <summary>
+    /// Runs a command's handler in the next transaction and answers when that is on disk. What awaits it goes on on the thread that tells all of a commit, and
+    /// may not block: others wait behind it.
+    /// </summary>
     /// <param name="handler">Runs on the writer's thread.</param>
-    /// <param name="goesOnAtOnce">What awaits it goes on on the thread that tells all of a commit, and may not block: others wait behind it.</param>
     /// <exception cref="OverloadedException">The queue stayed full, the database can't be written, or the service is stopping.</exception>
-    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> handler, bool goesOnAtOnce = false)
-    {
-        var pending = new Pending<TResult>(handler, goesOnAtOnce ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
-        return queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending);
-    }
+    public Task<TResult> SendAsync<TResult>(RequestHandlerDelegate<TResult> handler) => PutAsync(new Pending<TResult>(handler, TaskCreationOptions.None), options.Hold);
+
+    /// <summary>The same for upkeep of the service's own, which waits while the queue is full: refused like senders, it would never have its turn among so many.</summary>
+    /// <param name="work">Runs on the writer's thread.</param>
+    /// <exception cref="OverloadedException">The database can't be written, or the service is stopping.</exception>
+    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> work) =>
+        PutAsync(new Pending<TResult>(work, TaskCreationOptions.RunContinuationsAsynchronously), Timeout.InfiniteTimeSpan);
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -115,9 +119,11 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         else _ = ended.Value; // who asks again does not wait again
     }
 
-    private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)
+    private Task<TResult> PutAsync<TResult>(Pending<TResult> pending, TimeSpan hold) => queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending, hold);
+
+    private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending, TimeSpan hold)
     {
-        using var patience = new CancellationTokenSource(options.Hold);
+        using var patience = new CancellationTokenSource(hold);
         try
         {
             await queue.Writer.WriteAsync(pending, patience.Token);

@@ -15,7 +15,7 @@ internal sealed class WriterSteps(Writer writer)
     private TimeSpan length = Shortest;
 
     /// <summary>One step, in a transaction of the writer; none at the same time.</summary>
-    /// <exception cref="Application.Common.OverloadedException">The writer did not take it.</exception>
+    /// <exception cref="Application.Common.OverloadedException">The database can't be written, or the service is stopping.</exception>
     public async Task<T> RunAsync<T>(Func<StepTime, T> step)
     {
         var asked = Stopwatch.GetTimestamp();

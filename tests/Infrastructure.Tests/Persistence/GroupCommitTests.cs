@@ -4,6 +4,7 @@ using WebhookService.Application.Sessions;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
 using WebhookService.Domain.Sessions;
+using WebhookService.Infrastructure.Persistence;
 using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Persistence;
@@ -78,6 +79,24 @@ public sealed class GroupCommitTests
         Assert.Equal(Outcome.Applied, await store.SendAsync(Connected("later")));
         var taken = sent.Where(one => !one.Value.IsFaulted).Select(one => one.Key).Append("later");
         Assert.Equal(taken.Order(), store.Query<string>("SELECT client_id FROM devices ORDER BY client_id"));
+    }
+
+    [Fact]
+    public async Task Upkeep_waits_for_room_where_senders_are_refused()
+    {
+        await using var store = await AStore.OpenAsync(("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:00"));
+        using var gate = new ManualResetEventSlim();
+        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var blocking = store.SendAsync(new WaitInTheWriter(gate, running));
+        await running.Task.WaitAsync(Eventually.Patience);
+
+        var upkeep = Enumerable.Range(0, 3).Select(i => store.Get<Writer>().RunAsync(() => Task.FromResult(i))).ToList();
+        await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("refused")));
+        gate.Set();
+
+        var done = await Task.WhenAll(upkeep);
+        Assert.Equal([0, 1, 2], done);
+        await blocking;
     }
 
     [Fact]
