@@ -37,6 +37,7 @@ internal sealed record IngestFindings
     public double? BytesPerMessage { get; set; }
     public ReadingFindings? Reading { get; set; }
     public OverloadFindings? Overload { get; set; }
+    public IReadOnlyList<WrkRow> ByWrk { get; set; } = [];
 
     /// <summary>Null where it was not measured.</summary>
     public IngestRow? Of(Mix mix, Lanes lanes, Server server) => Rows.Find(row => row.Mix == mix && row.Lanes == lanes && row.Server == server);
@@ -66,7 +67,7 @@ internal static class IngestBenchmark
 
     /// <summary>Requests after which .NET has compiled what is hot; before that a load measures the compiler. Warming up ends after so many rounds.</summary>
     private const int WarmAfter = 30_000;
-    private const int MostWarmUps = 20;
+    public const int MostWarmUps = 20;
 
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
@@ -90,6 +91,7 @@ internal static class IngestBenchmark
         {
             foreach (var bare in new[] { kestrel, host }) await WarmUpAsync(bare, Mix.PublishOnly, bounded.Token);
             foreach (var mix in mixes) await MeasureAsync(mix, lanes, duration, kestrel, host, folder.File($"{mix.Word}.db"), found, bounded.Token);
+            if (mixes.Contains(Mix.PublishOnly) && lanes.Contains(Usual)) found.ByWrk = await WrkTest.RunAsync(folder, kestrel, host, duration, bounded.Token);
         }
         found.Overload = await OverloadTest.RunAsync(folder.File("overload.db"), duration, bounded.Token);
 

@@ -41,6 +41,12 @@ internal static class IngestReport
                 found.Rows.Where(row => row.Mix == mix).Select(row => Line(found, row)));
         }
 
+        if (found.ByWrk.Count > 0)
+        {
+            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with the same requests, likewise {IngestBenchmark.Turns} turns each:");
+            report.Table("server | requests/s | of bare Kestrel | p50 ms | p99 ms | CPU µs/event | × bare Kestrel", found.ByWrk.Select(row => Line(found, row)));
+        }
+
         var checks = new List<string>();
         if (found.Of(Mix.PublishOnly, IngestBenchmark.Usual, Server.Service) is { } usual)
         {
@@ -48,6 +54,12 @@ internal static class IngestReport
             checks.Add(AtLeast("requests/s at 64 connections; the receivers of the tutorials take 2,500", usual.Load.PerSecond, RateOfTutorials, "N0"));
             foreach (var bare in Bare(usual)) checks.Add(AtMost($"CPU of an event at 64 connections, publish only, times the {NameOf(bare.Server)}'s", usual.Cpu / bare.Cpu, CpuOfPublish, "0.00"));
             checks.Add(AtMost("p99 at 64 connections, ms", usual.Load.Times.P99, OverloadTest.Usual, "0.00"));
+        }
+        if (found.ByWrk.FirstOrDefault(row => row.Server is Server.Service) is { } byWrk)
+        {
+            foreach (var bare in found.ByWrk.Where(row => row != byWrk))
+                checks.Add(AtLeast($"rate at 64 connections driven by wrk, of the {NameOf(bare.Server)}'s", byWrk.PerSecond / bare.PerSecond, RateOfBare, "0.00"));
+            checks.Add(Zero("answers to wrk other than 200", found.ByWrk.Sum(row => row.Refused)));
         }
         if (found.Of(Mix.Real, IngestBenchmark.Usual, Server.Service) is { } real)
             foreach (var bare in Bare(real)) checks.Add(AtMost($"CPU of an event at 64 connections, real mix, times the {NameOf(bare.Server)}'s", real.Cpu / bare.Cpu, CpuOfReal, "0.00"));
@@ -91,6 +103,13 @@ internal static class IngestReport
         Server.Host => "bare host",
         _ => "WebhookService",
     };
+
+    private static string Line(IngestFindings found, WrkRow row)
+    {
+        var kestrel = found.ByWrk.First(one => one.Server is Server.Kestrel);
+        var ratios = row == kestrel ? ("", "") : ($"{row.PerSecond / kestrel.PerSecond:0.00}", $"{row.Cpu / kestrel.Cpu:0.0}");
+        return $"{NameOf(row.Server)} | {row.PerSecond:N0} | {ratios.Item1} | {row.P50:0.00} | {row.P99:0.00} | {row.Cpu:0} | {ratios.Item2}";
+    }
 
     private static string Line(IngestFindings found, IngestRow row)
     {

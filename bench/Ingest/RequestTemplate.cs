@@ -4,7 +4,7 @@ using System.Text;
 
 namespace WebhookService.Bench.Ingest;
 
-/// <summary>What differs from one request to the next.</summary>
+/// <summary>The values of one request.</summary>
 /// <param name="Client">Whom the event is about.</param>
 /// <param name="Publisher">Of the message that it is about.</param>
 /// <param name="Now">Milliseconds since 1970: the event.</param>
@@ -54,12 +54,13 @@ internal sealed class RequestTemplate
         {"username":"site-%%","topic":"site/%%/command/CLIENT/+","timestamp":NOW__________,"sub_props":{"User-Property":{}},"qos":1,"peername":"10.16.0.77:PORT_","peerhost":"10.16.0.77",{{{Common}}},"event":"session.subscribed","clientid":"sensor-007-CLIENT","client_attrs":{}}
         """;
 
-    private const int Sites = 100;
+    public const int Sites = 100;
 
     /// <summary>Of the first client's socket; the others' follow it.</summary>
     public const int FirstPort = 20_000;
 
-    private enum Mark
+    /// <summary>What differs from one request to the next.</summary>
+    internal enum Mark
     {
         Client,
         ClientSite,
@@ -79,7 +80,7 @@ internal sealed class RequestTemplate
     ];
 
     private readonly byte[] request;
-    private readonly (int Place, Mark Mark)[] slots;
+    private readonly (int Place, int Length, Mark Mark)[] slots; // in their order
     private readonly long run;
     private readonly int connection;
 
@@ -99,7 +100,7 @@ internal sealed class RequestTemplate
         request = Encoding.ASCII.GetBytes(
             $"POST /webhook/emqx HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\n"
             + $"X-Webhook-Token: {ServiceProcess.Token}\r\nContent-Length: {body.Length}\r\n\r\n{body}");
-        slots = [.. Marks.SelectMany(mark => Places(mark.Text).Select(place => (place, mark.Mark)))];
+        slots = [.. Marks.SelectMany(mark => Places(mark.Text).Select(place => (place, mark.Text.Length, mark.Mark))).OrderBy(slot => slot.place)];
     }
 
     public static string ClientId(int client) => $"sensor-007-{client:000000}";
@@ -112,11 +113,26 @@ internal sealed class RequestTemplate
 
     public int Length => request.Length;
 
+    /// <summary>The request in the order in which it is written: a text, and what follows it where that is not the end.</summary>
+    public IEnumerable<(string Text, Mark? Then)> Pieces
+    {
+        get
+        {
+            var from = 0;
+            foreach (var (place, length, mark) in slots)
+            {
+                yield return (Encoding.ASCII.GetString(request, from, place - from), mark);
+                from = place + length;
+            }
+            yield return (Encoding.ASCII.GetString(request, from, request.Length - from), null);
+        }
+    }
+
     /// <summary>Writes a request of <see cref="Length"/> bytes.</summary>
     public void Write(Span<byte> into, in RequestValues values)
     {
         request.CopyTo(into);
-        foreach (var (place, mark) in slots)
+        foreach (var (place, _, mark) in slots)
         {
             var at = into[place..];
             switch (mark)
