@@ -43,7 +43,7 @@ internal static class IngestReport
 
         if (found.ByWrk.Count > 0)
         {
-            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with the same requests, likewise {IngestBenchmark.Turns} turns each:");
+            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with the same requests, likewise {IngestBenchmark.Turns} turns each, of which that with the middle rate is told:");
             report.Table("server | requests/s | of bare Kestrel | p50 ms | p99 ms | CPU µs/event | × bare Kestrel", found.ByWrk.Select(row => Line(found, row)));
         }
 

@@ -22,6 +22,7 @@ public partial class Program
         try
         {
             await using var app = Create(args);
+            app.Lifetime.ApplicationStarted.Register(() => SocketThreads.LetOthersFinish(app.Logger)); // here, because they are those of the whole process
             await app.RunAsync();
             return 0;
         }
@@ -73,7 +74,6 @@ public partial class Program
 
         var app = builder.Build();
         app.UnhushWhenStarted();
-        app.Lifetime.ApplicationStarted.Register(() => SocketThreads.LetOthersFinish(app.Logger));
         app.UseRequestIds(WebhooksRoom.IsElsewhere);
         app.UseErrors();
         app.UseWhen(WebhooksRoom.IsElsewhere, readers => readers.UseOtherThreads().UseHeadAsGet().UseDashboard().UseDocs().UseClientIdsInPaths());
