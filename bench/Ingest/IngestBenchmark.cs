@@ -67,7 +67,7 @@ internal static class IngestBenchmark
 
     /// <summary>Requests after which .NET has compiled what is hot; before that a load measures the compiler. Warming up ends after so many rounds.</summary>
     private const int WarmAfter = 30_000;
-    public const int MostWarmUps = 20;
+    private const int MostWarmUps = 20;
 
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
@@ -82,7 +82,7 @@ internal static class IngestBenchmark
 
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         bounded.CancelAfter(
-            TimeSpan.FromMinutes(3) + (mixes.Length * ((((2 * lanes.Length) + (3 * Turns)) * (duration + WarmUp)) + (3 * MostWarmUps * WarmUp) + TimeSpan.FromMinutes(1))));
+            TimeSpan.FromMinutes(3) + (3 * Turns * duration) + (mixes.Length * ((((2 * lanes.Length) + (3 * Turns)) * (duration + WarmUp)) + (3 * MostWarmUps * WarmUp) + TimeSpan.FromMinutes(1))));
         using var folder = new TemporaryFolder();
         var found = new IngestFindings { Syncs = Disk.Syncs(folder.File("sync"), times: 200) };
         using (var kestrel = await ServiceProcess.StartAsync("WebhookService.Bench.dll", [BareServer.Verb], "/health/ready", bounded.Token))

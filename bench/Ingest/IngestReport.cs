@@ -28,7 +28,7 @@ internal static class IngestReport
             + "(WAL, synchronous=FULL). *64*: 64 connections, each sending when its last request was answered. "
             + $"*8 × {IngestBenchmark.Pipelined}*: 8 connections with up to {IngestBenchmark.Pipelined} requests on their way, pipelined as EMQX does it; "
             + "times are from sending a burst. *Bare Kestrel* reads the same bodies as JSON and keeps nothing; *bare host* is such an endpoint in the service's own host, "
-            + "behind all that a webhook passes there. "
+            + "behind all that a webhook passes there. Both run as .NET starts them, without what the service does to the threads that hear of sockets (decision 0018). "
             + $"Each load lasts {duration.TotalSeconds:0} s, by turns on one and the other, and comes from the same machine. Of {IngestBenchmark.Usual} connections each has "
             + $"{IngestBenchmark.Turns} turns, and that with the middle cost is told. "
             + "Repeat it with `dotnet run -c Release --project bench -- ingest`.");
@@ -43,7 +43,7 @@ internal static class IngestReport
 
         if (found.ByWrk.Count > 0)
         {
-            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with the same requests, likewise {IngestBenchmark.Turns} turns each, of which that with the middle rate is told:");
+            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with requests of the same shape, likewise {IngestBenchmark.Turns} turns each, of which that with the middle rate is told. wrk corrects its times for what it could not send meanwhile:");
             report.Table("server | requests/s | of bare Kestrel | p50 ms | p99 ms | CPU µs/event | × bare Kestrel", found.ByWrk.Select(row => Line(found, row)));
         }
 
@@ -59,7 +59,7 @@ internal static class IngestReport
         {
             foreach (var bare in found.ByWrk.Where(row => row != byWrk))
                 checks.Add(AtLeast($"rate at 64 connections driven by wrk, of the {NameOf(bare.Server)}'s", byWrk.PerSecond / bare.PerSecond, RateOfBare, "0.00"));
-            checks.Add(Zero("answers to wrk other than 200", found.ByWrk.Sum(row => row.Refused)));
+            checks.Add(Zero("answers of 400 and more to wrk, and answers that did not come", found.ByWrk.Sum(row => row.Failed)));
         }
         if (found.Of(Mix.Real, IngestBenchmark.Usual, Server.Service) is { } real)
             foreach (var bare in Bare(real)) checks.Add(AtMost($"CPU of an event at 64 connections, real mix, times the {NameOf(bare.Server)}'s", real.Cpu / bare.Cpu, CpuOfReal, "0.00"));

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -6,8 +5,8 @@ namespace WebhookService.Bench.Ingest;
 
 /// <summary>What wrk said of one load.</summary>
 /// <param name="Cpu">Of the server, microseconds for each request.</param>
-/// <param name="Refused">Answers other than 2xx.</param>
-internal sealed record WrkRow(Server Server, double PerSecond, double P50, double P99, double Cpu, long Refused);
+/// <param name="Failed">Answers of 400 and more, broken connections and answers that did not come.</param>
+internal sealed record WrkRow(Server Server, double PerSecond, double P50, double P99, double Cpu, long Failed);
 
 /// <summary>
 /// The usual load of messages once more, driven by wrk (github.com/wg/wrk): a generator that others know, and that says whether ours is what was measured.
@@ -15,6 +14,7 @@ internal sealed record WrkRow(Server Server, double PerSecond, double P50, doubl
 /// </summary>
 internal static class WrkTest
 {
+    private const string Program = "wrk";
     private const int Threads = 2;
     private const string Told = "told: "; // begins the line that our script writes at the end
 
@@ -22,50 +22,47 @@ internal static class WrkTest
     public static async Task<IReadOnlyList<WrkRow>> RunAsync(
         TemporaryFolder folder, ServiceProcess kestrel, ServiceProcess host, TimeSpan duration, CancellationToken cancellation)
     {
-        using (var service = await ServiceProcess.StartServiceAsync(folder.File("wrk.db"), cancellation))
+        if (!IsInstalled())
         {
-            await IngestBenchmark.WarmUpAsync(service, Mix.PublishOnly, cancellation);
-            var (rows, run) = (new List<WrkRow>(), IngestBenchmark.MostWarmUps);
-            for (var turn = 0; turn < IngestBenchmark.Turns; turn++)
-                foreach (var (server, process) in new[] { (Server.Kestrel, kestrel), (Server.Host, host), (Server.Service, service) })
-                {
-                    var script = folder.File("requests.lua");
-                    await File.WriteAllTextAsync(script, Script(process.Address, ++run), cancellation);
-                    if (await DriveAsync(server, process, script, duration, cancellation) is not { } row) return [];
-                    rows.Add(row);
-                    Console.WriteLine($"    {IngestReport.NameOf(server),-14} by wrk: {row.PerSecond,7:N0}/s, p50 {row.P50:0.00} ms, p99 {row.P99:0.00} ms, refused {row.Refused}, CPU {row.Cpu:0.0} µs");
-                }
-            return [.. rows.GroupBy(row => row.Server).Select(turns => turns.OrderBy(row => row.PerSecond).ElementAt(turns.Count() / 2))];
+            Console.WriteLine("    wrk is not installed, so nothing is driven by it");
+            return [];
         }
+        using var service = await ServiceProcess.StartServiceAsync(folder.File("wrk.db"), cancellation);
+        var run = (await IngestBenchmark.WarmUpAsync(service, Mix.PublishOnly, cancellation)).Count;
+        var rows = new List<WrkRow>();
+        for (var turn = 0; turn < IngestBenchmark.Turns; turn++)
+            foreach (var (server, process) in new[] { (Server.Kestrel, kestrel), (Server.Host, host), (Server.Service, service) })
+            {
+                var script = folder.File("requests.lua");
+                await File.WriteAllTextAsync(script, Script(process.Address, ++run), cancellation);
+                var row = await DriveAsync(server, process, script, duration, cancellation);
+                rows.Add(row);
+                Console.WriteLine($"    {IngestReport.NameOf(server),-14} by wrk: {row.PerSecond,7:N0}/s, p50 {row.P50:0.00} ms, p99 {row.P99:0.00} ms, failed {row.Failed}, CPU {row.Cpu:0.0} µs");
+            }
+        return [.. rows.GroupBy(row => row.Server).Select(turns => turns.OrderBy(row => row.PerSecond).ElementAt(turns.Count() / 2))];
     }
 
-    private static async Task<WrkRow?> DriveAsync(Server server, ServiceProcess process, string script, TimeSpan duration, CancellationToken cancellation)
+    private static async Task<WrkRow> DriveAsync(Server server, ServiceProcess process, string script, TimeSpan duration, CancellationToken cancellation)
     {
         var start = new ProcessStartInfo(
-            "wrk", [$"-t{Threads}", $"-c{IngestBenchmark.Usual.Connections}", $"-d{duration.TotalSeconds:0}s", "-s", script, new Uri(process.Address, "/webhook/emqx").ToString()])
+            Program, [$"-t{Threads}", $"-c{IngestBenchmark.Usual.Connections}", $"-d{duration.TotalSeconds:0}s", "-s", script, new Uri(process.Address, "/webhook/emqx").ToString()])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
         };
         var cpu = process.Cpu;
-        try
-        {
-            using var wrk = Process.Start(start)!;
-            await using var end = cancellation.Register(wrk.Kill);
-            var said = await wrk.StandardOutput.ReadToEndAsync(cancellation);
-            if (said.Split('\n').FirstOrDefault(line => line.StartsWith(Told, StringComparison.Ordinal)) is not { } line) throw new InvalidOperationException($"wrk did not tell what it did: {said}");
-            var told = line[Told.Length..].Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray();
-            var (requests, seconds) = (told[0], told[1] / 1_000_000);
-            return new(server, requests / seconds, told[2] / 1_000, told[3] / 1_000, (process.Cpu - cpu).TotalMicroseconds / requests, (long)told[4]);
-        }
-        catch (Win32Exception)
-        {
-            Console.WriteLine("    wrk is not installed, so nothing was driven by it");
-            return null;
-        }
+        using var wrk = Process.Start(start)!;
+        await using var end = cancellation.Register(wrk.Kill);
+        var said = await wrk.StandardOutput.ReadToEndAsync(cancellation);
+        if (said.Split('\n').FirstOrDefault(line => line.StartsWith(Told, StringComparison.Ordinal)) is not { } line) throw new InvalidOperationException($"wrk did not tell what it did: {said}");
+        var told = line[Told.Length..].Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray();
+        var (requests, seconds) = (told[0], told[1] / 1_000_000);
+        return new(server, requests / seconds, told[2] / 1_000, told[3] / 1_000, (process.Cpu - cpu).TotalMicroseconds / requests, (long)told[4]);
     }
 
-    /// <summary>Makes the requests that <see cref="EmqxBodies"/> makes, with a part of the clients for each thread.</summary>
+    private static bool IsInstalled() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, Program)));
+
+    /// <summary>Makes publish requests as <see cref="EmqxBodies"/> does, with a part of the clients for each thread.</summary>
     private static string Script(Uri address, long run) => $$"""
         local ffi = require("ffi")
         ffi.cdef("typedef struct { long s; long us; } moment; int gettimeofday(moment *, void *);")
@@ -89,13 +86,14 @@ internal static class WrkTest
         end
 
         function done(summary, latency)
-          io.write(string.format("{{Told}}%d %.0f %.0f %.0f %d\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), summary.errors.status))
+          io.write(string.format("{{Told}}%d %.0f %.0f %.0f %d\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+            summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
         end
         """;
 
     private static string Lua((string Text, RequestTemplate.Mark? Then) piece)
     {
-        var text = $"[=[{piece.Text.Replace("\r\n", "]=] .. \"\\r\\n\" .. [=[", StringComparison.Ordinal)}]=]";
+        var text = $"\"{piece.Text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\"", @"\""", StringComparison.Ordinal).ReplaceLineEndings(@"\r\n")}\"";
         return piece.Then is { } mark ? $"{text}, {Name(mark)}" : text;
     }
 
@@ -106,6 +104,7 @@ internal static class WrkTest
         RequestTemplate.Mark.ClientPort => "port",
         RequestTemplate.Mark.Now or RequestTemplate.Mark.Then => "now",
         RequestTemplate.Mark.Message => "message",
-        _ => "id",
+        RequestTemplate.Mark.Id => "id",
+        _ => throw new ArgumentOutOfRangeException(nameof(mark), mark, "The script has no value for it."),
     };
 }

@@ -21,8 +21,7 @@ public partial class Program
     {
         try
         {
-            await using var app = Create(args);
-            app.Lifetime.ApplicationStarted.Register(() => SocketThreads.LetOthersFinish(app.Logger)); // here, because they are those of the whole process
+            await using var app = Create(args, builder => builder.Services.AddHostedService<SocketThreads>()); // here, because the threads are those of the whole process
             await app.RunAsync();
             return 0;
         }

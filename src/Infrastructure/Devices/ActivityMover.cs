@@ -41,7 +41,7 @@ internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILog
             await Task.Delay(Every, stoppingToken);
             try
             {
-                if (!log.IsEmpty) await MoveAsync();
+                if (!log.IsEmpty) await MoveAsync().WaitAsync(stoppingToken);
             }
             catch (OverloadedException)
             {
@@ -66,7 +66,7 @@ internal sealed partial class ActivityMover(ActivityLog log, Writer writer, ILog
         await Task.WhenAny(before).ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // its failure is for those who asked for it
         lock (gate) (running, next) = (next!, null);
         ActivityLog.Moving? moving = log.Begin();
-        while (moving is { } part) moving = await steps.RunAsync(time => log.Move(part, time));
+        while (moving is { } part) moving = await steps.RunAsync(time => log.Move(part, time), CancellationToken.None); // others may wait for it too
     }
 
     [LoggerMessage(LogLevel.Information, "A list was read while the writer takes nothing: when devices were last seen may be some seconds behind in it")]

@@ -85,13 +85,21 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     /// </summary>
     /// <param name="handler">Runs on the writer's thread.</param>
     /// <exception cref="OverloadedException">The queue stayed full, the database can't be written, or the service is stopping.</exception>
-    public Task<TResult> SendAsync<TResult>(RequestHandlerDelegate<TResult> handler) => PutAsync(new Pending<TResult>(handler, TaskCreationOptions.None), options.Hold);
+    public Task<TResult> SendAsync<TResult>(RequestHandlerDelegate<TResult> handler)
+    {
+        var pending = new Pending<TResult>(handler, TaskCreationOptions.None);
+        return queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending);
+    }
 
-    /// <summary>The same for upkeep of the service's own, which waits while the queue is full: refused like senders, it would never have its turn among so many.</summary>
+    /// <summary>The same for work on rows and indexes that nobody sent, which waits while the queue is full: refused like senders, it would hardly have a turn among so many.</summary>
     /// <param name="work">Runs on the writer's thread.</param>
-    /// <exception cref="OverloadedException">The database can't be written, or the service is stopping.</exception>
-    public Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> work) =>
-        PutAsync(new Pending<TResult>(work, TaskCreationOptions.RunContinuationsAsynchronously), Timeout.InfiniteTimeSpan);
+    /// <param name="cancellation">Ends the waiting for a place in the queue, not the work.</param>
+    /// <exception cref="OverloadedException">The database can't be written, the service is stopping, or <paramref name="cancellation"/> ended the waiting.</exception>
+    public async Task<TResult> RunAsync<TResult>(RequestHandlerDelegate<TResult> work, CancellationToken cancellation = default)
+    {
+        var pending = new Pending<TResult>(work, TaskCreationOptions.RunContinuationsAsynchronously);
+        return await IsTakenAsync(pending, cancellation) ? await pending.Task : throw new OverloadedException(options.RetryAfter);
+    }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -119,22 +127,26 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
         else _ = ended.Value; // who asks again does not wait again
     }
 
-    private Task<TResult> PutAsync<TResult>(Pending<TResult> pending, TimeSpan hold) => queue.Writer.TryWrite(pending) ? pending.Task : HoldAsync(pending, hold);
-
-    private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending, TimeSpan hold)
+    private async Task<TResult> HoldAsync<TResult>(Pending<TResult> pending)
     {
-        using var patience = new CancellationTokenSource(hold);
+        using var patience = new CancellationTokenSource(options.Hold);
+        if (await IsTakenAsync(pending, patience.Token)) return await pending.Task;
+        metrics.Overloaded();
+        throw new OverloadedException(options.RetryAfter);
+    }
+
+    /// <summary>Waits for a place in the queue.</summary>
+    private async Task<bool> IsTakenAsync(Pending pending, CancellationToken patience)
+    {
         try
         {
-            await queue.Writer.WriteAsync(pending, patience.Token);
+            await queue.Writer.WriteAsync(pending, patience);
+            return true;
         }
         catch (Exception refused) when (refused is OperationCanceledException or ChannelClosedException)
         {
-            if (!pending.GiveUp()) return await pending.Task;
-            metrics.Overloaded();
-            throw new OverloadedException(options.RetryAfter);
+            return !pending.GiveUp();
         }
-        return await pending.Task;
     }
 
     private void Run()

@@ -53,7 +53,7 @@ internal sealed partial class IndexWorker(IEnumerable<ILateIndex> indexes, Write
                 {
                     step(time);
                     return true;
-                }),
+                }, cancellation),
                 TimeProvider.System, cancellation);
         }
         catch (Exception fault) when (!cancellation.IsCancellationRequested)

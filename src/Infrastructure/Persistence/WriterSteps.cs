@@ -15,8 +15,9 @@ internal sealed class WriterSteps(Writer writer)
     private TimeSpan length = Shortest;
 
     /// <summary>One step, in a transaction of the writer; none at the same time.</summary>
+    /// <param name="cancellation">Ends the waiting for a place in the queue, not the step.</param>
     /// <exception cref="Application.Common.OverloadedException">The database can't be written, or the service is stopping.</exception>
-    public async Task<T> RunAsync<T>(Func<StepTime, T> step)
+    public async Task<T> RunAsync<T>(Func<StepTime, T> step, CancellationToken cancellation)
     {
         var asked = Stopwatch.GetTimestamp();
         var started = asked;
@@ -24,7 +25,7 @@ internal sealed class WriterSteps(Writer writer)
         {
             started = Stopwatch.GetTimestamp();
             return Task.FromResult(step(new StepTime(length)));
-        });
+        }, cancellation);
         var wanted = Stopwatch.GetElapsedTime(asked, started) / PartOfTheTime;
         length = wanted < Shortest ? Shortest : wanted > Longest ? Longest : wanted;
         return result;

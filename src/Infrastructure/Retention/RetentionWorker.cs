@@ -72,7 +72,7 @@ internal sealed partial class RetentionWorker(
         await oneRound.WaitAsync(cancellation);
         try
         {
-            await MarkAsync();
+            await MarkAsync(cancellation);
             WarnWhoLags();
             while (await RemoveAsync(cancellation) || await MakeRoomAsync(cancellation) || await GiveBackAsync(cancellation)) cancellation.ThrowIfCancellationRequested();
             using var reader = database.OpenForReading();
@@ -84,7 +84,7 @@ internal sealed partial class RetentionWorker(
         }
     }
 
-    private async Task MarkAsync()
+    private async Task MarkAsync(CancellationToken cancellation)
     {
         List<Action<UnitOfWork>> marks;
         using (var reader = database.OpenForReading())
@@ -94,7 +94,7 @@ internal sealed partial class RetentionWorker(
             {
                 foreach (var mark in marks) mark(work);
                 return Task.FromResult(marks.Count);
-            });
+            }, cancellation);
     }
 
     /// <summary>One step of each kind that is beyond its own bounds.</summary>
@@ -158,7 +158,7 @@ internal sealed partial class RetentionWorker(
             var some = step.Remove(clock);
             if (some > 0 && step.Then is { } then) await then();
             return (some, clock.Spent);
-        });
+        }, cancellation);
         if (kind is not null) report.Removed(kind.Kind, removed);
         if (writer.Written > before + 1) await Task.Delay(RestAfter(spent, step.Over), Rhythm, cancellation);
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using WebhookService.Tests;
 
 namespace WebhookService.Api.Tests.Webhooks;
@@ -15,11 +16,31 @@ public sealed class SocketThreadsTests : IDisposable
     {
         using var service = await ServiceProcess.StartAsync(folder);
 
-        await Eventually.IsAsync(() => Threads(service.Id).Where(thread => thread.Name == Name).ToList() is [_, ..] all && all.TrueForAll(thread => thread.Policy == Batch));
-        Assert.All(Threads(service.Id).Where(thread => thread.Name != Name), thread => Assert.NotEqual(Batch, thread.Policy));
+        await Eventually.IsAsync(() => IsSo(service), () => string.Join(", ", Threads(service.Id)));
+    }
+
+    [LinuxFact]
+    public async Task Threads_that_got_their_class_from_them_get_their_own_again()
+    {
+        using var service = await ServiceProcess.StartAsync(folder);
+        await Eventually.IsAsync(() => IsSo(service));
+
+        Assert.Equal(0, sched_setscheduler(service.Id, Batch, 0)); // the process' first thread, as one of the pool would be
+        Assert.False(IsSo(service));
+
+        await Eventually.IsAsync(() => IsSo(service), () => string.Join(", ", Threads(service.Id)));
     }
 
     public void Dispose() => folder.Delete(recursive: true);
+
+    private static bool IsSo(ServiceProcess service)
+    {
+        var threads = Threads(service.Id).ToList();
+        return threads.Exists(thread => thread.Name == Name) && threads.TrueForAll(thread => thread.Name == Name == (thread.Policy == Batch));
+    }
+
+    [DllImport("libc")]
+    private static extern int sched_setscheduler(int thread, int policy, in int priority);
 
     private static IEnumerable<(string Name, int Policy)> Threads(int process)
     {

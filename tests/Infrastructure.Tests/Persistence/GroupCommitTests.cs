@@ -85,18 +85,53 @@ public sealed class GroupCommitTests
     public async Task Upkeep_waits_for_room_where_senders_are_refused()
     {
         await using var store = await AStore.OpenAsync(("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:00"));
+        var writer = store.Get<Writer>();
         using var gate = new ManualResetEventSlim();
-        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var blocking = store.SendAsync(new WaitInTheWriter(gate, running));
-        await running.Task.WaitAsync(Eventually.Patience);
+        var blocking = await BlockAsync(writer, gate);
+        var upkeep = Enumerable.Range(0, 3).Select(i => writer.RunAsync(() => Task.FromResult(i))).ToList();
+        try
+        {
+            await Eventually.IsAsync(() => writer.QueueDepth == 1);
+            await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("refused")));
+        }
+        finally
+        {
+            gate.Set();
+        }
 
-        var upkeep = Enumerable.Range(0, 3).Select(i => store.Get<Writer>().RunAsync(() => Task.FromResult(i))).ToList();
-        await Assert.ThrowsAsync<OverloadedException>(() => store.SendAsync(Connected("refused")));
-        gate.Set();
-
+        await blocking;
         var done = await Task.WhenAll(upkeep);
         Assert.Equal([0, 1, 2], done);
-        await blocking;
+    }
+
+    [Fact]
+    public async Task Upkeep_that_waits_for_room_ends_when_it_is_called_off_and_when_the_service_stops()
+    {
+        await using var store = await AStore.OpenAsync(("Ingest:Queue:Capacity", "1"));
+        var writer = store.Get<Writer>();
+        using var gate = new ManualResetEventSlim();
+        var ran = 0;
+        var blocking = await BlockAsync(writer, gate);
+        var queued = writer.RunAsync(() => Task.FromResult(true));
+        try
+        {
+            await Eventually.IsAsync(() => writer.QueueDepth == 1);
+            using var end = new CancellationTokenSource();
+            var calledOff = writer.RunAsync(() => Task.FromResult(++ran), end.Token);
+            await end.CancelAsync();
+            await Assert.ThrowsAsync<OverloadedException>(() => calledOff);
+
+            var waiting = writer.RunAsync(() => Task.FromResult(++ran));
+            var stopping = writer.StopAsync(CancellationToken.None);
+            await Assert.ThrowsAsync<OverloadedException>(() => waiting);
+            gate.Set();
+            await Task.WhenAll(stopping, blocking, queued);
+        }
+        finally
+        {
+            gate.Set();
+        }
+        Assert.Equal(0, ran);
     }
 
     [Fact]
@@ -162,6 +197,20 @@ public sealed class GroupCommitTests
 
         Assert.Equal(Outcome.Applied, await last);
         await dropped;
+    }
+
+    /// <returns>Ends with the gate; returned once the writer stands before it.</returns>
+    private static async Task<Task<bool>> BlockAsync(Writer writer, ManualResetEventSlim gate)
+    {
+        var running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var blocking = writer.RunAsync(() =>
+        {
+            running.SetResult();
+            gate.Wait();
+            return Task.FromResult(true);
+        });
+        await running.Task.WaitAsync(Eventually.Patience);
+        return blocking;
     }
 
     private static RecordClientConnected Connected(string client) =>
