@@ -43,7 +43,9 @@ internal static class IngestReport
 
         if (found.ByWrk.Count > 0)
         {
-            report.Say($"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with requests of the same shape, likewise {IngestBenchmark.Turns} turns each, of which that with the middle rate is told. wrk corrects its times for what it could not send meanwhile:");
+            report.Say(
+                $"**Publish only, {IngestBenchmark.Usual} connections, driven by `wrk`** with requests of the same shape, likewise {IngestBenchmark.Turns} turns each, "
+                + "of which that with the middle rate is told. wrk corrects its times for what it could not send meanwhile:");
             report.Table("server | requests/s | of bare Kestrel | p50 ms | p99 ms | CPU µs/event | × bare Kestrel", found.ByWrk.Select(row => Line(found, row)));
         }
 
@@ -107,14 +109,16 @@ internal static class IngestReport
     private static string Line(IngestFindings found, WrkRow row)
     {
         var kestrel = found.ByWrk.First(one => one.Server is Server.Kestrel);
-        var ratios = row == kestrel ? ("", "") : ($"{row.PerSecond / kestrel.PerSecond:0.00}", $"{row.Cpu / kestrel.Cpu:0.0}");
-        return $"{NameOf(row.Server)} | {row.PerSecond:N0} | {ratios.Item1} | {row.P50:0.00} | {row.P99:0.00} | {row.Cpu:0} | {ratios.Item2}";
+        var (rate, cpu) = row == kestrel ? ("", "") : Ratios(row.PerSecond / kestrel.PerSecond, row.Cpu / kestrel.Cpu);
+        return $"{NameOf(row.Server)} | {row.PerSecond:N0} | {rate} | {row.P50:0.00} | {row.P99:0.00} | {row.Cpu:0} | {cpu}";
     }
 
     private static string Line(IngestFindings found, IngestRow row)
     {
         var (times, kestrel) = (row.Load.Times, found.Of(row.Mix, row.Lanes, Server.Kestrel)!);
-        var ratios = row == kestrel ? ("", "") : ($"{row.Load.PerSecond / kestrel.Load.PerSecond:0.00}", $"{row.Cpu / kestrel.Cpu:0.0}");
-        return $"{NameOf(row.Server)} | {row.Lanes} | {row.Load.PerSecond:N0} | {ratios.Item1} | {times.P50:0.00} | {times.P99:0.00} | {times.P999:0.00} | {times.Max:0.0} | {row.Cpu:0} | {ratios.Item2} | {row.Peak.Resident / 1e6:0}";
+        var (rate, cpu) = row == kestrel ? ("", "") : Ratios(row.Load.PerSecond / kestrel.Load.PerSecond, row.Cpu / kestrel.Cpu);
+        return $"{NameOf(row.Server)} | {row.Lanes} | {row.Load.PerSecond:N0} | {rate} | {times.P50:0.00} | {times.P99:0.00} | {times.P999:0.00} | {times.Max:0.0} | {row.Cpu:0} | {cpu} | {row.Peak.Resident / 1e6:0}";
     }
+
+    private static (string Rate, string Cpu) Ratios(double rate, double cpu) => ($"{rate:0.00}", $"{cpu:0.0}");
 }

@@ -16,7 +16,7 @@ internal sealed class WriterSteps(Writer writer)
 
     /// <summary>One step, in a transaction of the writer; none at the same time.</summary>
     /// <param name="cancellation">Ends the waiting for a place in the queue, not the step.</param>
-    /// <exception cref="Application.Common.OverloadedException">The database can't be written, or the service is stopping.</exception>
+    /// <exception cref="Application.Common.OverloadedException">The database can't be written, the service is stopping, or <paramref name="cancellation"/> ended the waiting.</exception>
     public async Task<T> RunAsync<T>(Func<StepTime, T> step, CancellationToken cancellation)
     {
         var asked = Stopwatch.GetTimestamp();
