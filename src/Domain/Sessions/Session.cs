@@ -107,7 +107,15 @@ public sealed class Session
     internal Farewell? Farewell { get; set; }
 
     /// <summary>The end as concluded from all facts of the client: see <see cref="SessionSet"/>.</summary>
-    public SessionEnd? End { get; internal set; }
+    public SessionEnd? End
+    {
+        get;
+        internal set
+        {
+            if (field != value) Revision++;
+            field = value;
+        }
+    }
 
     /// <summary>False when the end was matched by time alone, or in the very millisecond of the connect, and may belong to another connection.</summary>
     public bool EndIsExact => Closed is not null || (Farewell is { Peer: not null } && Farewell.At > ConnectedAt);
@@ -125,7 +133,19 @@ public sealed class Session
     internal bool EndIsTold { get; set; }
 
     public Traffic TrafficAtStart { get; private set; }
-    public Traffic? TrafficAtEnd { get; internal set; }
+
+    public Traffic? TrafficAtEnd
+    {
+        get;
+        internal set
+        {
+            if (field != value) Revision++;
+            field = value;
+        }
+    }
+
+    /// <summary>Grows with every change of what <see cref="Restore"/> takes: who saved the session knows by it whether that is still how it is.</summary>
+    public int Revision { get; private set; }
 
     internal bool Is(string node, DateTimeOffset connectedAt, string? peer) =>
         Node == node && IsPeer(peer) && (ConnectedAt == connectedAt || (IsCoarse && ConnectedAt == WholeSecond(connectedAt)));
@@ -152,6 +172,7 @@ public sealed class Session
     {
         if (Opened) return false;
         (Opened, Details, TimeIsArrival, TrafficAtStart) = (true, details, timeIsArrival, traffic);
+        Revision++;
         if (TrafficAtEnd is not null) TrafficAtEnd = traffic; // the end came first: what it carried was not counted as its own
         return true;
     }
@@ -161,6 +182,7 @@ public sealed class Session
     {
         if (ListedAt is null || Details.More is not null || details.More is null) return false;
         Details = details;
+        Revision++;
         return true;
     }
 
@@ -170,6 +192,7 @@ public sealed class Session
         if (asOf < ConnectedAt) asOf = ConnectedAt;
         if (ListedAt >= asOf) return false;
         ListedAt = asOf;
+        Revision++;
         return true;
     }
 
@@ -178,15 +201,21 @@ public sealed class Session
     {
         Peer ??= peer;
         if (connectedAt is { } exactly) (ConnectedAt, IsCoarse) = (exactly, false);
+        Revision++;
     }
 
-    internal void BeCoarse() => IsCoarse = true;
+    internal void BeCoarse()
+    {
+        IsCoarse = true;
+        Revision++;
+    }
 
     /// <summary>Of several reported ends the earliest stands: EMQX 5.3 repeats `disconnected` of a persistent session with a new time.</summary>
     internal bool Close(SessionEnd end)
     {
         if (Closed is { } known && (known.At < end.At || (known.At == end.At && string.CompareOrdinal(known.RawReason, end.RawReason) <= 0))) return false;
         Closed = end;
+        Revision++;
         return true;
     }
 

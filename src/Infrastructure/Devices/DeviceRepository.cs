@@ -17,37 +17,49 @@ namespace WebhookService.Infrastructure.Devices;
 /// </summary>
 internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 {
-    private const string Find = """
-        SELECT d.*, a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version, l.due_at
+    private const string Find = $"""
+        SELECT a.last_seen_at, a.last_message_at, a.last_topic, a.published, a.delivered, a.dropped, a.sign_at, a.sign_peer, a.version,
+          d.first_seen_at, d.username, d.name, d.tags, d.message_interval,
+          d.status, d.confidence, d.fresh_confidence, d.gone_at, d.since, d.evidence, d.last_online_at, d.last_offline_at, d.last_reason, d.last_raw_reason, d.flapping_until,
+          d.connected_at, d.node, d.peer, {ConnectionColumns.All}, d.session_count, d.subscription_count,
+          d.offline_confirmed_at, d.verify_at, d.lapsed_takeover, d.subscription_ends_at, d.stale_at, d.alive_until, d.silent, d.flapping, l.due_at
         FROM devices d JOIN device_activity a USING (client_no) LEFT JOIN deadlines l USING (client_no)
-        WHERE d.client_no = $key
+        WHERE d.client_no = ?
         """;
 
     /// <summary>
     /// The columns of `devices`, those together that change together. SQLite writes each index whose columns an UPDATE names, whatever their values, and
     /// `devices` has many: so it names what changed.
     /// </summary>
-    private static readonly (string Columns, Action<Statement, Row> Bind)[] Parts =
+    private static readonly (string Columns, Action<Statement, Saved> Bind)[] Parts =
     [
-        ("username, name, tags, message_interval", (to, row) => to.Add(row.Username).Add(row.Name).Add(row.Tags).Add(row.MessageInterval)),
-        ("node, ip", (to, row) => to.Add(row.Node).Add(row.Ip)),
-        ("last_reason", (to, row) => to.Add(row.LastReason)),
-        ("status, since, connected_at", (to, row) => to.Add(row.Status).Add(row.Since).Add(row.ConnectedAt)),
+        ("username, name, tags, message_interval", (to, device) => to
+            .Add(device.Username).Add(device.Profile.Name)
+            .Add(device.Profile.Tags.Count == 0 ? "{}" : JsonSerializer.Serialize(device.Profile.Tags)).Add((long?)device.Profile.MessageInterval?.TotalSeconds)),
+        ("node, ip", (to, device) => to.Add(device.Session?.Node).Add(device.Session?.Details.Ip)),
+        ("last_reason", (to, device) => to.Add(device.Connectivity.LastReason is { } reason ? Words.Of(reason) : null)),
+        ("status, since, connected_at", (to, device) => to.Add((long)device.Connectivity.Status).Add(device.Connectivity.Since.ToMs()).Add(device.Session?.ConnectedAt.ToMs())),
         (
             """
-            confidence, evidence, last_online_at, last_offline_at, last_raw_reason, flapping_until, session_count, subscription_count,
-            peer, port, protocol, protocol_version, keep_alive, clean_start, expiry, more, fresh_confidence, gone_at
+            confidence, evidence, last_online_at, last_offline_at, last_raw_reason, flapping_until, fresh_confidence, gone_at, session_count, subscription_count,
+            peer, port, protocol, protocol_version, keep_alive, clean_start, expiry, more
             """,
-            (to, row) => to
-                .Add(row.Confidence).Add(row.Evidence).Add(row.LastOnlineAt).Add(row.LastOfflineAt).Add(row.LastRawReason).Add(row.FlappingUntil)
-                .Add(row.SessionCount).Add(row.SubscriptionCount)
-                .Add(row.Peer).Add(row.Port).Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
-                .Add(row.FreshConfidence).Add(row.GoneAt)),
+            (to, device) =>
+            {
+                var (is_, session, details) = (device.Connectivity, device.Session, device.Session?.Details);
+                to.Add((long)is_.Confidence).Add(is_.Evidence).Add(is_.LastOnlineAt.ToMs()).Add(is_.LastOfflineAt.ToMs()).Add(is_.LastRawReason).Add(is_.FlappingUntil.ToMs())
+                    .Add((long)is_.FreshConfidence).Add(is_.GoneAt.ToMs()).Add(device.SessionCount).Add(device.SubscriptionCount)
+                    .Add(session?.Peer).Add(details?.Port).Add(details?.Protocol).Add(details?.ProtocolVersion).Add(details?.KeepAliveSeconds).Add(details?.CleanStart)
+                    .Add(details?.ExpirySeconds).Add(details?.More);
+            }),
         (
             "offline_confirmed_at, verify_at, lapsed_takeover, subscription_ends_at, stale_at, alive_until, silent, flapping",
-            (to, row) => to
-                .Add(row.OfflineConfirmedAt).Add(row.VerifyAt).Add(row.LapsedTakeover).Add(row.SubscriptionEndsAt).Add(row.StaleAt).Add(row.AliveUntil)
-                .Add(row.Silent).Add(row.Flapping)),
+            (to, device) =>
+            {
+                var pending = device.Pending;
+                to.Add(pending.OfflineConfirmedAt.ToMs()).Add(pending.VerifyAt.ToMs()).Add(pending.LapsedTakeover.ToMs()).Add(pending.SubscriptionEndsAt.ToMs())
+                    .Add(pending.StaleAt.ToMs()).Add(pending.AliveUntil.ToMs()).Add(pending.IsSilent).Add(pending.IsFlapping);
+            }),
     ];
 
     private readonly UnitOfWork work;
@@ -58,10 +70,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly Deadlines.Deadlines deadlines;
     private readonly ActivityLog activity;
     private readonly TimeProvider time;
-    private readonly SharedTexts texts;
     private readonly Lazy<Statement> insert;
     private readonly Dictionary<int, Lazy<Statement>> updates = [];
-    private readonly PreparedQuery<(Row Row, Activity Activity)> find;
+    private readonly Lazy<Statement> find;
+    private readonly SharedTexts texts;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
@@ -75,11 +87,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         (this.deadlines, this.activity, this.time, this.texts) = (deadlines, activity, time, texts);
         var all = string.Join(", ", Parts.Select(part => part.Columns));
         insert = work.Prepare($"INSERT OR REPLACE INTO devices (client_no, client_id, first_seen_at, {all}) VALUES (?, ?, ?, {Statement.Marks(all)})");
-        find = new(work, Find, reader =>
-        {
-            var (row, ofActivity) = (reader.GetRowParser<Row>(), reader.GetRowParser<Activity>());
-            return at => (row(at), ofActivity(at));
-        });
+        find = work.Prepare(Find);
         saveDeadline = work.Prepare("INSERT INTO deadlines (client_no, due_at) VALUES (?, ?) ON CONFLICT (client_no) DO UPDATE SET due_at = excluded.due_at");
         dropDeadline = work.Prepare("DELETE FROM deadlines WHERE client_no = ?");
         work.Enlist(this);
@@ -89,11 +97,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        if (find.Read(clientNo) is not [var (row, inTable)]) return ValueTask.FromResult<Device?>(null);
+        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo)) is not [var found]) return ValueTask.FromResult<Device?>(null);
 
-        var device = row.ToDevice(id, activity.FindWithin(id.Value) is { } newer && newer.Version > inTable.Version ? newer : inTable, texts);
-        known.Set(id, new Entry(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable.Version, DueAt = row.DueAt });
-        return ValueTask.FromResult<Device?>(device);
+        known.Set(id, found);
+        return ValueTask.FromResult<Device?>(found.Device);
     }
 
     public ValueTask SaveAsync(Device device, CancellationToken cancellation)
@@ -132,11 +139,10 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
 
     private void Save(Entry entry, Saved present)
     {
-        var row = Row.From(entry.ClientNo, entry.Device);
         if (entry.Saved is not { } before)
         {
-            insert.Value.Add(row.ClientNo).Add(row.ClientId).Add(row.FirstSeenAt);
-            foreach (var part in Parts) part.Bind(insert.Value, row);
+            insert.Value.Add(entry.ClientNo).Add(entry.Device.Id.Value).Add(entry.Device.FirstSeenAt.ToMs());
+            foreach (var part in Parts) part.Bind(insert.Value, present);
             insert.Value.Run();
             return;
         }
@@ -152,8 +158,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         ];
         var update = Update(parts).Value;
         for (var i = 0; i < Parts.Length; i++)
-            if (parts[i]) Parts[i].Bind(update, row);
-        update.Add(row.ClientNo).Run();
+            if (parts[i]) Parts[i].Bind(update, present);
+        update.Add(entry.ClientNo).Run();
     }
 
     /// <summary>Prepared when it is first used: most combinations never are.</summary>
@@ -173,6 +179,67 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         else saveDeadline.Value.Add(entry.ClientNo).Add(due).Run();
         entry.DueAt = due;
         if (due is { } at) deadlines.Armed(at);
+    }
+
+    private Entry Read(ref StatementRow row, ClientId id, long clientNo)
+    {
+        var last = new Activity
+        {
+            LastSeenAt = row.NumberOrNull(),
+            LastMessageAt = row.NumberOrNull(),
+            LastTopic = row.Text(texts),
+            Published = row.Number(),
+            Delivered = row.Number(),
+            Dropped = row.Number(),
+            SignAt = row.NumberOrNull(),
+            SignPeer = row.Text(texts),
+            Version = row.Number(),
+        };
+        var inTable = last.Version;
+        if (activity.FindWithin(id.Value) is { } newer && newer.Version > inTable) last = newer;
+
+        var (firstSeenAt, username, profile) = (row.Number().ToTime(), row.Text(texts), ReadProfile(ref row));
+        var connectivity = new Connectivity
+        {
+            Status = (ConnectivityStatus)row.Number(),
+            Confidence = (Confidence)row.Number(),
+            FreshConfidence = (Confidence)row.Number(),
+            GoneAt = row.NumberOrNull().ToTime(),
+            Since = row.NumberOrNull().ToTime(),
+            Evidence = row.Text(texts)!,
+            LastOnlineAt = row.NumberOrNull().ToTime(),
+            LastOfflineAt = row.NumberOrNull().ToTime(),
+            LastReason = row.Text(texts) is { } reason ? Words.Read<DisconnectReason>(reason) : null,
+            LastRawReason = row.Text(texts),
+            FlappingUntil = row.NumberOrNull().ToTime(),
+        };
+        var (connectedAt, node, peer, details) = (row.NumberOrNull(), row.Text(texts), row.Text(texts), ConnectionColumns.Read(ref row, texts));
+        var (sessions, subscriptions) = (row.Number(), (int)row.Number());
+        var pending = new Pending
+        {
+            OfflineConfirmedAt = row.NumberOrNull().ToTime(),
+            VerifyAt = row.NumberOrNull().ToTime(),
+            LapsedTakeover = row.NumberOrNull().ToTime(),
+            SubscriptionEndsAt = row.NumberOrNull().ToTime(),
+            StaleAt = row.NumberOrNull().ToTime(),
+            AliveUntil = row.NumberOrNull().ToTime(),
+            IsSilent = row.Flag(),
+            IsFlapping = row.Flag(),
+        };
+        var dueAt = row.NumberOrNull();
+
+        var device = Device.Restore(
+            id, firstSeenAt, username, profile, connectivity, connectedAt is { } at ? new CurrentSession(node!, at.ToTime(), peer, details) : null,
+            subscriptions, last.LastSeenAt.ToTime(), last.LastMessageAt.ToTime(), last.LastTopic, sessions, new Traffic(last.Published, last.Delivered, last.Dropped),
+            last.SignAt is { } sign ? (sign.ToTime(), last.SignPeer) : null, pending, dueAt.ToTime(), last.Version);
+        return new(clientNo, device) { Saved = Saved.From(device), Version = device.Version, InTable = inTable, DueAt = dueAt };
+    }
+
+    private static DeviceProfile ReadProfile(ref StatementRow row)
+    {
+        var (name, tags, interval) = (row.Text(), row.Text()!, row.NumberOrNull());
+        if (name is null && tags is "{}" && interval is null) return DeviceProfile.Empty;
+        return new(name, JsonSerializer.Deserialize<Dictionary<string, string>>(tags)!, interval is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
     }
 
     public void Forget()
@@ -246,121 +313,5 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         public static Saved From(Device device) => new(
             device.Connectivity, device.Session, device.Profile, device.Pending, device.Username, device.SessionCount, device.SubscriptionCount);
-    }
-
-    /// <summary>A row of `devices`.</summary>
-    private sealed record Row : ConnectionRow
-    {
-        public Row() { }
-
-        private Row(ConnectionDetails? details) : base(details) { }
-
-        public long ClientNo { get; init; }
-        public string ClientId { get; init; } = "";
-        public string? Name { get; init; }
-        public string Tags { get; init; } = "{}";
-        public long? MessageInterval { get; init; }
-        public long FirstSeenAt { get; init; }
-        public long Status { get; init; }
-        public long Confidence { get; init; }
-        public long? Since { get; init; }
-        public string Evidence { get; init; } = "";
-        public long? LastOnlineAt { get; init; }
-        public long? LastOfflineAt { get; init; }
-        public string? LastReason { get; init; }
-        public string? LastRawReason { get; init; }
-        public long? FlappingUntil { get; init; }
-        public long SessionCount { get; init; }
-        public long SubscriptionCount { get; init; }
-        public string? Node { get; init; }
-        public long? ConnectedAt { get; init; }
-        public string? Peer { get; init; }
-        public long FreshConfidence { get; init; }
-        public long? GoneAt { get; init; }
-        public long? OfflineConfirmedAt { get; init; }
-        public long? VerifyAt { get; init; }
-        public long? LapsedTakeover { get; init; }
-        public long? SubscriptionEndsAt { get; init; }
-        public long? StaleAt { get; init; }
-        public long? AliveUntil { get; init; }
-        public bool Silent { get; init; }
-        public bool Flapping { get; init; }
-
-        /// <summary>Of `deadlines`; only read into it.</summary>
-        public long? DueAt { get; init; }
-
-        public static Row From(long clientNo, Device device)
-        {
-            var (is_, session, pending) = (device.Connectivity, device.Session, device.Pending);
-            return new Row(session?.Details)
-            {
-                ClientNo = clientNo,
-                ClientId = device.Id.Value,
-                Username = device.Username,
-                Name = device.Profile.Name,
-                Tags = device.Profile.Tags.Count == 0 ? "{}" : JsonSerializer.Serialize(device.Profile.Tags),
-                MessageInterval = (long?)device.Profile.MessageInterval?.TotalSeconds,
-                FirstSeenAt = device.FirstSeenAt.ToMs(),
-                Status = (long)is_.Status,
-                Confidence = (long)is_.Confidence,
-                Since = is_.Since.ToMs(),
-                Evidence = is_.Evidence,
-                LastOnlineAt = is_.LastOnlineAt.ToMs(),
-                LastOfflineAt = is_.LastOfflineAt.ToMs(),
-                LastReason = is_.LastReason is { } reason ? Words.Of(reason) : null,
-                LastRawReason = is_.LastRawReason,
-                FlappingUntil = is_.FlappingUntil.ToMs(),
-                SessionCount = device.SessionCount,
-                SubscriptionCount = device.SubscriptionCount,
-                Node = session?.Node,
-                ConnectedAt = session?.ConnectedAt.ToMs(),
-                Peer = session?.Peer,
-                FreshConfidence = (long)is_.FreshConfidence,
-                GoneAt = is_.GoneAt.ToMs(),
-                OfflineConfirmedAt = pending.OfflineConfirmedAt.ToMs(),
-                VerifyAt = pending.VerifyAt.ToMs(),
-                LapsedTakeover = pending.LapsedTakeover.ToMs(),
-                SubscriptionEndsAt = pending.SubscriptionEndsAt.ToMs(),
-                StaleAt = pending.StaleAt.ToMs(),
-                AliveUntil = pending.AliveUntil.ToMs(),
-                Silent = pending.IsSilent,
-                Flapping = pending.IsFlapping,
-            };
-        }
-
-        public Device ToDevice(ClientId id, Activity last, SharedTexts texts) => Device.Restore(
-            id, FirstSeenAt.ToTime(), texts.Of(Username),
-            new DeviceProfile(Name, JsonSerializer.Deserialize<Dictionary<string, string>>(Tags)!, MessageInterval is { } seconds ? TimeSpan.FromSeconds(seconds) : null),
-            new Connectivity
-            {
-                Status = (ConnectivityStatus)Status,
-                Confidence = (Confidence)Confidence,
-                FreshConfidence = (Confidence)FreshConfidence,
-                GoneAt = GoneAt.ToTime(),
-                Since = Since.ToTime(),
-                Evidence = texts.Of(Evidence),
-                LastOnlineAt = LastOnlineAt.ToTime(),
-                LastOfflineAt = LastOfflineAt.ToTime(),
-                LastReason = LastReason is null ? null : Words.Read<DisconnectReason>(LastReason),
-                LastRawReason = texts.Of(LastRawReason),
-                FlappingUntil = FlappingUntil.ToTime(),
-            },
-            ConnectedAt is { } connectedAt
-                ? new CurrentSession(texts.Of(Node!), connectedAt.ToTime(), texts.Of(Peer), ToDetails(texts))
-                : null,
-            (int)SubscriptionCount, last.LastSeenAt.ToTime(), last.LastMessageAt.ToTime(), texts.Of(last.LastTopic), SessionCount, new Traffic(last.Published, last.Delivered, last.Dropped),
-            last.SignAt is { } sign ? (sign.ToTime(), texts.Of(last.SignPeer)) : null,
-            new Pending
-            {
-                OfflineConfirmedAt = OfflineConfirmedAt.ToTime(),
-                VerifyAt = VerifyAt.ToTime(),
-                LapsedTakeover = LapsedTakeover.ToTime(),
-                SubscriptionEndsAt = SubscriptionEndsAt.ToTime(),
-                StaleAt = StaleAt.ToTime(),
-                AliveUntil = AliveUntil.ToTime(),
-                IsSilent = Silent,
-                IsFlapping = Flapping,
-            },
-            DueAt.ToTime(), last.Version);
     }
 }

@@ -23,6 +23,16 @@ internal sealed class GenerationCache<TKey, TValue>(int capacity, Func<TValue, i
         return true;
     }
 
+    /// <summary>By the key in another form, such as the characters of a text.</summary>
+    public bool TryGet<TForm>(TForm key, [MaybeNullWhen(false)] out TValue value)
+        where TForm : notnull, allows ref struct
+    {
+        if (young.GetAlternateLookup<TForm>().TryGetValue(key, out value)) return true;
+        if (!old.GetAlternateLookup<TForm>().Remove(key, out var own, out value)) return false;
+        Set(own, value);
+        return true;
+    }
+
     public void Set(TKey key, TValue value)
     {
         young[key] = value;

@@ -1,4 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
+using System.Text;
 
 namespace WebhookService.Infrastructure.Persistence;
 
@@ -8,18 +8,20 @@ namespace WebhookService.Infrastructure.Persistence;
 /// </summary>
 internal sealed class SharedTexts
 {
-    /// <summary>Longer texts, in characters, are not shared.</summary>
+    /// <summary>Longer texts, in bytes, are not shared.</summary>
     private const int Longest = 512;
 
     private readonly GenerationCache<string, string> known = new(16_384);
 
-    [return: NotNullIfNotNull(nameof(text))]
-    public string? Of(string? text)
+    public string Of(ReadOnlySpan<byte> utf8)
     {
-        if (text is null or { Length: > Longest }) return text;
+        if (utf8.Length > Longest) return Encoding.UTF8.GetString(utf8);
+        Span<char> characters = stackalloc char[Longest];
+        var text = (ReadOnlySpan<char>)characters[..Encoding.UTF8.GetChars(utf8, characters)];
         if (known.TryGet(text, out var shared)) return shared;
         known.Age();
-        known.Set(text, text);
-        return text;
+        var made = text.ToString();
+        known.Set(made, made);
+        return made;
     }
 }

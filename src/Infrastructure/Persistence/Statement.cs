@@ -7,7 +7,7 @@ using SQLitePCL;
 namespace WebhookService.Infrastructure.Persistence;
 
 /// <summary>
-/// A statement of the writer, prepared once and run many times a second. Values are bound in order, without boxing; this is why the writer
+/// A statement of the writer, prepared once and run many times a second. Values are bound and read in order, without boxing; this is why the writer
 /// does not go through Dapper, which prepares anew for every call.
 /// </summary>
 internal sealed class Statement : IDisposable
@@ -89,7 +89,7 @@ internal sealed class Statement : IDisposable
     /// <summary>Runs it and gives the first column of its first row; null if there is none.</summary>
     public long? Number()
     {
-        var number = Step() ? raw.sqlite3_column_int64(handle, 0) : (long?)null;
+        var number = Step() ? SqliteBinding.NumberIn(statement, 0) : (long?)null;
         Reset();
         return number;
     }
@@ -98,9 +98,21 @@ internal sealed class Statement : IDisposable
     public string? Text()
     {
         if (!Step()) return null;
-        var text = raw.sqlite3_column_text(handle, 0).utf8_to_string();
+        var text = new StatementRow(statement).Text();
         Run();
         return text;
+    }
+
+    /// <summary>Runs it to the end and gives all its rows.</summary>
+    public List<T> Rows<T>(RowReader<T> read)
+    {
+        var rows = new List<T>();
+        while (Step())
+        {
+            var row = new StatementRow(statement);
+            rows.Add(read(ref row));
+        }
+        return rows;
     }
 
     public void Dispose() => handle.Dispose();

@@ -1,4 +1,3 @@
-using Dapper;
 using WebhookService.Application.Common;
 using WebhookService.Domain;
 using WebhookService.Domain.Devices;
@@ -10,31 +9,35 @@ namespace WebhookService.Infrastructure.Sessions;
 /// <summary>A client's recent sessions, farewells and subscriptions as one set; of what was loaded, only rows that changed are written.</summary>
 internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 {
-    private const string FindSession = """
-        SELECT * FROM sessions
-        WHERE client_no = @ClientNo AND connected_at = @ConnectedAt AND node = @Node AND (peer IS NULL OR @Peer IS NULL OR peer = @Peer)
+    private const string Identity = "node, connected_at, peer";
+
+    private const string Content = $"""
+        opened, time_is_arrival, {ConnectionColumns.All}, closed_at, closed_reason, closed_raw, closed_expiry,
+        end_at, end_reason, end_raw, ended_by, alive_until, coarse, listed_at,
+        published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end
         """;
 
-    private const string FindNeighbours = """
-        SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at > @ConnectedAt ORDER BY connected_at LIMIT 1)
+    private const string Select = $"SELECT session_no, {Identity}, {Content} FROM sessions";
+
+    private const string FindSession = $"{Select} WHERE client_no = ?1 AND connected_at = ?2 AND node = ?3 AND (peer IS NULL OR ?4 IS NULL OR peer = ?4)";
+
+    private const string FindNeighbours = $"""
+        SELECT * FROM ({Select} WHERE client_no = ?1 AND connected_at > ?2 ORDER BY connected_at LIMIT 1)
         UNION ALL
-        SELECT * FROM (SELECT * FROM sessions WHERE client_no = @ClientNo AND connected_at <= @ConnectedAt ORDER BY connected_at DESC LIMIT 1)
+        SELECT * FROM ({Select} WHERE client_no = ?1 AND connected_at <= ?2 ORDER BY connected_at DESC LIMIT 1)
         """;
+
+    private const string SelectFarewells = "SELECT farewell_no, node, peer, at, reason, raw_reason, kind, matched, expiry, alive_until FROM farewells";
 
     /// <summary>When the session began that the device's state rests on, which is not the newest where the clocks of broker nodes differ.</summary>
-    private const string DevicesOwn = "SELECT connected_at FROM devices WHERE client_no = $key";
+    private const string DevicesOwn = "SELECT connected_at FROM devices WHERE client_no = ?1";
 
     /// <summary>From the index alone: the sessions themselves each lie on a page of their own.</summary>
-    private static readonly string FindStarts = $"SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT {SessionSet.Window}";
+    private static readonly string FindStarts = $"SELECT connected_at FROM sessions WHERE client_no = ? ORDER BY connected_at DESC LIMIT {SessionSet.Window}";
 
-    private const string FindSubscriptions = "SELECT * FROM subscriptions WHERE client_no = $key";
-
-    private const string Identity = "client_no, node, connected_at, peer";
-
-    private const string Content = """
-        opened, time_is_arrival, username, ip, port, protocol, protocol_version, keep_alive,
-        clean_start, expiry, more, closed_at, closed_reason, closed_raw, closed_expiry, end_at, end_reason, end_raw, ended_by, alive_until, coarse, listed_at,
-        published_start, delivered_start, dropped_start, published_end, delivered_end, dropped_end
+    private const string FindSubscriptions = """
+        SELECT filter, qos, no_local, retain_as_published, retain_handling, subscribed_at, unsubscribed_at, made_in_node, made_in_at, ends_at, ended_by, end_told
+        FROM subscriptions WHERE client_no = ?
         """;
 
     private const string InsertFarewell = """
@@ -57,7 +60,6 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly ClientNames clients;
     private readonly Journal.Journal journal;
     private readonly PresenceRules rules;
-    private readonly SharedTexts texts;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
     private readonly Lazy<Statement> identify;
@@ -66,19 +68,27 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> saveSubscription;
     private readonly Newest usual;
     private readonly Newest window;
-    private readonly PreparedQuery<long> findStarts;
-    private readonly PreparedQuery<SubscriptionRow> findSubscriptions;
+    private readonly Lazy<Statement> findSession;
+    private readonly Lazy<Statement> findNeighbours;
+    private readonly Lazy<Statement> findStarts;
+    private readonly Lazy<Statement> findSubscriptions;
+    private readonly RowReader<(long Number, Session Session)> readSession;
+    private readonly RowReader<(long Number, Farewell Farewell)> readFarewell;
+    private readonly RowReader<SubscriptionRow> readSubscription;
     private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules, SharedTexts texts)
     {
-        (this.work, this.clients, this.journal, this.rules, this.texts) = (work, clients, journal, rules, texts);
-        insert = work.Prepare($"INSERT INTO sessions ({Identity}, {Content}) VALUES ({Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
+        (this.work, this.clients, this.journal, this.rules) = (work, clients, journal, rules);
+        insert = work.Prepare($"INSERT INTO sessions (client_no, {Identity}, {Content}) VALUES (?, {Statement.Marks(Identity)}, {Statement.Marks(Content)}) RETURNING session_no");
         update = work.Prepare($"UPDATE sessions SET ({Content}) = ({Statement.Marks(Content)}) WHERE session_no = ?");
         identify = work.Prepare("UPDATE sessions SET connected_at = ?, peer = ? WHERE session_no = ?");
-        (usual, window, findSubscriptions) = (new(work, SessionSet.Usual + 1, orSince: DevicesOwn), new(work, SessionSet.Window), new(work, FindSubscriptions));
-        findStarts = new(work, FindStarts, static _ => static row => row.GetInt64(0));
+        (usual, window) = (new(work, SessionSet.Usual + 1, orSince: DevicesOwn), new(work, SessionSet.Window));
+        (findSession, findNeighbours, findStarts, findSubscriptions) = (work.Prepare(FindSession), work.Prepare(FindNeighbours), work.Prepare(FindStarts), work.Prepare(FindSubscriptions));
+        readSession = (ref StatementRow row) => (row.Number(), ReadSession(ref row, texts));
+        readFarewell = (ref StatementRow row) => (row.Number(), ReadFarewell(ref row, texts));
+        readSubscription = (ref StatementRow row) => SubscriptionRow.Read(ref row, texts);
         insertFarewell = work.Prepare(InsertFarewell);
         markFarewell = work.Prepare("UPDATE farewells SET matched = ? WHERE farewell_no = ?");
         saveSubscription = work.Prepare(SaveSubscription);
@@ -93,13 +103,12 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         if (entry.Set.IsLate(node, connectedAt, peer)) entry = Widened(client, entry);
         if (entry.Set.Lacks(node, connectedAt, peer))
         {
-            var key = new { entry.ClientNo, ConnectedAt = connectedAt.ToMs(), Node = node, Peer = peer };
-            if (work.Connection.QueryFirstOrDefault<Row>(FindSession, key) is { } row) entry.Set.Recall(entry.Restored(row));
+            if (findSession.Value.Add(entry.ClientNo).Add(connectedAt.ToMs()).Add(node).Add(peer).Rows(readSession) is [var row, ..]) entry.Set.Recall(entry.Restored(row));
             else
                 // A session that nobody knew, deep in the past: its neighbours decide when it ended, and it when the one before did.
-                foreach (var neighbour in work.Connection.Query<Row>(FindNeighbours, key))
-                    if (!entry.Set.Sessions.Any(known => entry.Sessions.TryGetValue(known, out var saved) && saved.Number == neighbour.SessionNo))
-                        entry.Set.Recall(entry.Restored(neighbour), newSuccessor: neighbour.ConnectedAt <= key.ConnectedAt);
+                foreach (var neighbour in findNeighbours.Value.Add(entry.ClientNo).Add(connectedAt.ToMs()).Rows(readSession))
+                    if (!entry.Set.Sessions.Any(known => entry.Sessions.TryGetValue(known, out var saved) && saved.Number == neighbour.Number))
+                        entry.Set.Recall(entry.Restored(neighbour), newSuccessor: neighbour.Session.ConnectedAt <= connectedAt);
         }
         return ValueTask.CompletedTask;
     }
@@ -152,26 +161,26 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         if (known.TryGet(client, out var entry)) return entry;
 
-        entry = clients.Find(client.Value) is { } clientNo ? Read(client, clientNo) : new Entry(null, new SessionSet(client), texts);
+        entry = clients.Find(client.Value) is { } clientNo ? Read(client, clientNo) : new Entry(null, new SessionSet(client));
         known.Set(client, entry);
         return entry;
     }
 
     private Entry Read(ClientId client, long clientNo)
     {
-        var subscriptions = findSubscriptions.Read(clientNo);
+        var subscriptions = findSubscriptions.Value.Add(clientNo).Rows(readSubscription);
         var entry = Read(client, clientNo, usual, subscriptions);
         if (!entry.Set.Sufficient(rules)) entry = Read(client, clientNo, window, subscriptions);
-        else if (!entry.Set.TellsFlapping(rules)) entry.Set.Remember(findStarts.Read(clientNo).Select(at => at.ToTime()));
+        else if (!entry.Set.TellsFlapping(rules)) entry.Set.Remember(findStarts.Value.Add(clientNo).Rows(static (ref StatementRow row) => row.Number().ToTime()));
         entry.Trim(rules);
         return entry;
     }
 
     private Entry Read(ClientId client, long clientNo, Newest newest, List<SubscriptionRow> subscriptions)
     {
-        var entry = new Entry(clientNo, new SessionSet(client), texts);
-        var sessions = newest.Sessions.Read(clientNo).ConvertAll(entry.Restored);
-        var farewells = newest.Farewells.Read(clientNo).ConvertAll(entry.Restored);
+        var entry = new Entry(clientNo, new SessionSet(client));
+        var sessions = newest.Sessions.Value.Add(clientNo).Rows(readSession).ConvertAll(entry.Restored);
+        var farewells = newest.Farewells.Value.Add(clientNo).Rows(readFarewell).ConvertAll(entry.Restored);
         entry.Set = SessionSet.Restore(client, sessions, isAll: sessions.Count < newest.Count, farewells, subscriptions.ConvertAll(entry.Restored), rules);
         return entry;
     }
@@ -182,7 +191,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         if (entry.Set.Sessions.Count >= SessionSet.Window) return entry;
         if (changed.Remove(entry)) Flush(entry);
         var clientNo = entry.ClientNo!.Value;
-        entry = Read(client, clientNo, window, findSubscriptions.Read(clientNo));
+        entry = Read(client, clientNo, window, findSubscriptions.Value.Add(clientNo).Rows(readSubscription));
         known.Set(client, entry);
         return entry;
     }
@@ -197,30 +206,51 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private void Flush(Entry entry, Session session)
     {
-        var state = State.Of(session);
         if (!entry.Sessions.TryGetValue(session, out var saved))
         {
-            var row = Row.From(entry.ClientNo!.Value, session);
-            var number = BindContent(insert.Value.Add(row.ClientNo).Add(row.Node).Add(row.ConnectedAt).Add(row.Peer), row).Number()
-                ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
-            entry.Add(session, number, state);
+            var number = BindContent(BindIdentity(insert.Value.Add(entry.ClientNo), session), session).Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
+            entry.Add(session, number);
             known.Grow(1);
         }
-        else if (saved.State != state)
+        else if (saved.Revision != session.Revision)
         {
-            var row = Row.From(entry.ClientNo!.Value, session);
-            if ((saved.State.ConnectedAt, saved.State.Peer) != (state.ConnectedAt, state.Peer)) identify.Value.Add(row.ConnectedAt).Add(row.Peer).Add(saved.Number).Run();
-            BindContent(update.Value, row).Add(saved.Number).Run(); // touches no index of those that begin with the client or the start
-            entry.Sessions[session] = (saved.Number, state);
+            if ((saved.ConnectedAt, saved.Peer) != (session.ConnectedAt, session.Peer)) identify.Value.Add(session.ConnectedAt.ToMs()).Add(session.Peer).Add(saved.Number).Run();
+            BindContent(update.Value, session).Add(saved.Number).Run(); // touches no index of those that begin with the client or the start
+            entry.Sessions[session] = Saved.As(saved.Number, session);
         }
     }
 
-    private static Statement BindContent(Statement statement, Row row) => statement
-        .Add(row.Opened).Add(row.TimeIsArrival).Add(row.Username).Add(row.Ip).Add(row.Port)
-        .Add(row.Protocol).Add(row.ProtocolVersion).Add(row.KeepAlive).Add(row.CleanStart).Add(row.Expiry).Add(row.More)
-        .Add(row.ClosedAt).Add(row.ClosedReason).Add(row.ClosedRaw).Add(row.ClosedExpiry)
-        .Add(row.EndAt).Add(row.EndReason).Add(row.EndRaw).Add(row.EndedBy).Add(row.AliveUntil).Add(row.Coarse).Add(row.ListedAt)
-        .Add(row.PublishedStart).Add(row.DeliveredStart).Add(row.DroppedStart).Add(row.PublishedEnd).Add(row.DeliveredEnd).Add(row.DroppedEnd);
+    private static Statement BindIdentity(Statement statement, Session session) => statement.Add(session.Node).Add(session.ConnectedAt.ToMs()).Add(session.Peer);
+
+    private static Statement BindContent(Statement statement, Session session)
+    {
+        var (details, closed, end, start, last) = (session.Details, session.Closed, session.End, session.TrafficAtStart, session.TrafficAtEnd);
+        return statement
+            .Add(session.Opened).Add(session.TimeIsArrival)
+            .Add(details.Username).Add(details.Ip).Add(details.Port)
+            .Add(details.Protocol).Add(details.ProtocolVersion).Add(details.KeepAliveSeconds).Add(details.CleanStart).Add(details.ExpirySeconds).Add(details.More)
+            .Add(closed?.At.ToMs()).Add(closed is null ? null : Words.Of(closed.Reason)).Add(closed?.RawReason).Add(closed?.ExpirySeconds)
+            .Add(end?.At.ToMs()).Add(end is null ? null : Words.Of(end.Reason)).Add(end?.RawReason).Add(end is null ? null : Words.Of(end.By)).Add(end?.AliveUntil.ToMs())
+            .Add(session.IsCoarse).Add(session.ListedAt.ToMs())
+            .Add(start.Published).Add(start.Delivered).Add(start.Dropped).Add(last?.Published).Add(last?.Delivered).Add(last?.Dropped);
+    }
+
+    private static Session ReadSession(ref StatementRow row, SharedTexts texts)
+    {
+        var (node, connectedAt, peer) = (row.Text(texts)!, row.Number().ToTime(), row.Text(texts));
+        var (opened, timeIsArrival, details) = (row.Flag(), row.Flag(), ConnectionColumns.Read(ref row, texts));
+        var (closedAt, closedReason, closedRaw, closedExpiry) = (row.NumberOrNull(), row.Text(texts), row.Text(texts), row.NumberOrNull());
+        var (endAt, endReason, endRaw, endedBy, aliveUntil) = (row.NumberOrNull(), row.Text(texts), row.Text(texts), row.Text(texts), row.NumberOrNull());
+        var (isCoarse, listedAt, start) = (row.Flag(), row.NumberOrNull(), new Traffic(row.Number(), row.Number(), row.Number()));
+        var (published, delivered, dropped) = (row.NumberOrNull(), row.NumberOrNull(), row.NumberOrNull());
+
+        var closed = closedAt is null ? null : new SessionEnd(closedAt.Value.ToTime(), Words.Read<DisconnectReason>(closedReason!), closedRaw, EndedBy.Event) { ExpirySeconds = closedExpiry };
+        var end = closed ?? (endAt is null ? null // what it reported itself is its end, whatever else was known
+            : new SessionEnd(endAt.Value.ToTime(), Words.Read<DisconnectReason>(endReason!), endRaw, Words.Read<EndedBy>(endedBy!)) { AliveUntil = aliveUntil.ToTime() });
+        return Session.Restore(
+            node, connectedAt, peer, opened, timeIsArrival, details, closed, end, start,
+            published is null ? null : new Traffic(published.Value, delivered ?? 0, dropped ?? 0), isCoarse, listedAt.ToTime());
+    }
 
     private void Flush(Entry entry, Farewell farewell)
     {
@@ -237,6 +267,13 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
             .Number() ?? throw new InvalidOperationException("INSERT … RETURNING gave no number.");
         entry.Farewells[farewell] = (number, farewell.Matched);
         known.Grow(1);
+    }
+
+    private static Farewell ReadFarewell(ref StatementRow row, SharedTexts texts)
+    {
+        var (node, peer, at, reason, raw) = (row.Text(texts), row.Text(texts), row.Number().ToTime(), row.Text(texts)!, row.Text(texts));
+        var (kind, matched, expiry, aliveUntil) = ((FarewellKind)row.Number(), row.Flag(), row.NumberOrNull(), row.NumberOrNull().ToTime());
+        return Farewell.Restore(node, peer, at, Words.Read<DisconnectReason>(reason), raw, kind, matched, expiry, aliveUntil);
     }
 
     private void Flush(Entry entry, Subscription subscription)
@@ -257,50 +294,47 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     {
         public Newest(UnitOfWork work, int count, string orSince = "NULL")
         {
-            var last = $"(SELECT connected_at FROM sessions WHERE client_no = $key ORDER BY connected_at DESC LIMIT 1 OFFSET {count - 1})";
+            var last = $"(SELECT connected_at FROM sessions WHERE client_no = ?1 ORDER BY connected_at DESC LIMIT 1 OFFSET {count - 1})";
             var since = $"coalesce(min({last}, coalesce(({orSince}), {long.MaxValue})), {long.MinValue})";
             Count = count;
-            Sessions = new(work, $"SELECT * FROM sessions WHERE client_no = $key AND connected_at >= {since} ORDER BY connected_at DESC LIMIT {SessionSet.Window}");
-            Farewells = new(work, $"SELECT * FROM farewells WHERE client_no = $key AND at >= {since} ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}");
+            Sessions = work.Prepare($"{Select} WHERE client_no = ?1 AND connected_at >= {since} ORDER BY connected_at DESC LIMIT {SessionSet.Window}");
+            Farewells = work.Prepare($"{SelectFarewells} WHERE client_no = ?1 AND at >= {since} ORDER BY at DESC LIMIT {SessionSet.FarewellWindow}");
         }
 
         public int Count { get; }
-        public PreparedQuery<Row> Sessions { get; }
-        public PreparedQuery<FarewellRow> Farewells { get; }
+        public Lazy<Statement> Sessions { get; }
+        public Lazy<Statement> Farewells { get; }
     }
 
     /// <summary>A set and what of it is in the database.</summary>
-    private sealed class Entry(long? clientNo, SessionSet set, SharedTexts texts)
+    private sealed class Entry(long? clientNo, SessionSet set)
     {
         public long? ClientNo { get; set; } = clientNo;
         public SessionSet Set { get; set; } = set;
-        public Dictionary<Session, (long Number, State State)> Sessions { get; } = [];
+        public Dictionary<Session, Saved> Sessions { get; } = [];
         public Dictionary<Farewell, (long Number, bool Matched)> Farewells { get; } = [];
         public Dictionary<string, SubscriptionRow> Subscriptions { get; } = [];
 
-        public void Add(Session session, long number, State state)
+        public void Add(Session session, long number)
         {
             Sessions.EnsureCapacity(Sessions.Count + 1); // by itself a dictionary doubles, and there are thousands of them
-            Sessions[session] = (number, state);
+            Sessions[session] = Saved.As(number, session);
         }
 
-        public Session Restored(Row row)
+        public Session Restored((long Number, Session Session) row)
         {
-            var session = row.ToSession(texts);
-            Add(session, row.SessionNo, State.Of(session));
-            return session;
+            Add(row.Session, row.Number);
+            return row.Session;
         }
 
-        public Farewell Restored(FarewellRow row)
+        public Farewell Restored((long Number, Farewell Farewell) row)
         {
-            var farewell = row.ToFarewell(texts);
-            Farewells[farewell] = (row.FarewellNo, row.Matched);
-            return farewell;
+            Farewells[row.Farewell] = (row.Number, row.Farewell.Matched);
+            return row.Farewell;
         }
 
         public Subscription Restored(SubscriptionRow row)
         {
-            row = row with { ClientNo = 0, Filter = texts.Of(row.Filter), MadeInNode = texts.Of(row.MadeInNode), EndedBy = texts.Of(row.EndedBy) };
             Subscriptions[row.Filter] = row;
             return row.ToSubscription();
         }
@@ -314,113 +348,14 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         }
     }
 
-    /// <summary>What of a session may change: compared at every save of its client, of whose sessions mostly one did.</summary>
-    private readonly record struct State(
-        DateTimeOffset ConnectedAt, bool IsCoarse, string? Peer, bool Opened, bool TimeIsArrival, ConnectionDetails Details, DateTimeOffset? ListedAt,
-        SessionEnd? Closed, SessionEnd? End, Traffic TrafficAtStart, Traffic? TrafficAtEnd)
+    /// <summary>A session's row, and what of the session it holds: at every save of its client all sessions are looked at, of which mostly one changed.</summary>
+    private readonly record struct Saved(long Number, int Revision, DateTimeOffset ConnectedAt, string? Peer)
     {
-        public static State Of(Session session) => new(
-            session.ConnectedAt, session.IsCoarse, session.Peer, session.Opened, session.TimeIsArrival, session.Details, session.ListedAt,
-            session.Closed, session.End, session.TrafficAtStart, session.TrafficAtEnd);
-    }
-
-    private sealed record Row : ConnectionRow
-    {
-        public Row() { }
-
-        private Row(ConnectionDetails details) : base(details) { }
-
-        public long SessionNo { get; init; }
-        public long ClientNo { get; init; }
-        public string Node { get; init; } = "";
-        public long ConnectedAt { get; init; }
-        public string? Peer { get; init; }
-        public bool Opened { get; init; }
-        public bool TimeIsArrival { get; init; }
-        public long? ClosedAt { get; init; }
-        public string? ClosedReason { get; init; }
-        public string? ClosedRaw { get; init; }
-        public long? ClosedExpiry { get; init; }
-        public long? EndAt { get; init; }
-        public string? EndReason { get; init; }
-        public string? EndRaw { get; init; }
-        public string? EndedBy { get; init; }
-        public long? AliveUntil { get; init; }
-        public bool Coarse { get; init; }
-        public long? ListedAt { get; init; }
-        public long PublishedStart { get; init; }
-        public long DeliveredStart { get; init; }
-        public long DroppedStart { get; init; }
-        public long? PublishedEnd { get; init; }
-        public long? DeliveredEnd { get; init; }
-        public long? DroppedEnd { get; init; }
-
-        public static Row From(long clientNo, Session session)
-        {
-            var (closed, end) = (session.Closed, session.End);
-            return new Row(session.Details)
-            {
-                ClientNo = clientNo,
-                Node = session.Node,
-                ConnectedAt = session.ConnectedAt.ToMs(),
-                Peer = session.Peer,
-                Opened = session.Opened,
-                TimeIsArrival = session.TimeIsArrival,
-                ClosedAt = closed?.At.ToMs(),
-                ClosedReason = closed is null ? null : Words.Of(closed.Reason),
-                ClosedRaw = closed?.RawReason,
-                ClosedExpiry = closed?.ExpirySeconds,
-                EndAt = end?.At.ToMs(),
-                EndReason = end is null ? null : Words.Of(end.Reason),
-                EndRaw = end?.RawReason,
-                EndedBy = end is null ? null : Words.Of(end.By),
-                AliveUntil = end?.AliveUntil.ToMs(),
-                Coarse = session.IsCoarse,
-                ListedAt = session.ListedAt.ToMs(),
-                PublishedStart = session.TrafficAtStart.Published,
-                DeliveredStart = session.TrafficAtStart.Delivered,
-                DroppedStart = session.TrafficAtStart.Dropped,
-                PublishedEnd = session.TrafficAtEnd?.Published,
-                DeliveredEnd = session.TrafficAtEnd?.Delivered,
-                DroppedEnd = session.TrafficAtEnd?.Dropped,
-            };
-        }
-
-        public Session ToSession(SharedTexts texts) => Session.Restore(
-            texts.Of(Node), ConnectedAt.ToTime(), texts.Of(Peer), Opened, TimeIsArrival,
-            ToDetails(texts),
-            ClosedAt is { } at
-                ? new SessionEnd(at.ToTime(), Words.Read<DisconnectReason>(ClosedReason!), texts.Of(ClosedRaw), Domain.Sessions.EndedBy.Event) { ExpirySeconds = ClosedExpiry }
-                : null,
-            EndAt is { } end
-                ? new SessionEnd(end.ToTime(), Words.Read<DisconnectReason>(EndReason!), texts.Of(EndRaw), Words.Read<EndedBy>(EndedBy!)) { AliveUntil = AliveUntil.ToTime() }
-                : null,
-            new Traffic(PublishedStart, DeliveredStart, DroppedStart),
-            PublishedEnd is { } published ? new Traffic(published, DeliveredEnd ?? 0, DroppedEnd ?? 0) : null,
-            Coarse, ListedAt.ToTime());
-    }
-
-    private sealed record FarewellRow
-    {
-        public long FarewellNo { get; init; }
-        public long ClientNo { get; init; }
-        public long Kind { get; init; }
-        public string? Node { get; init; }
-        public string? Peer { get; init; }
-        public long At { get; init; }
-        public string Reason { get; init; } = "";
-        public string? RawReason { get; init; }
-        public long? Expiry { get; init; }
-        public long? AliveUntil { get; init; }
-        public bool Matched { get; init; }
-
-        public Farewell ToFarewell(SharedTexts texts) =>
-            Farewell.Restore(texts.Of(Node), texts.Of(Peer), At.ToTime(), Words.Read<DisconnectReason>(Reason), texts.Of(RawReason), (FarewellKind)Kind, Matched, Expiry, AliveUntil.ToTime());
+        public static Saved As(long number, Session session) => new(number, session.Revision, session.ConnectedAt, session.Peer);
     }
 
     private sealed record SubscriptionRow
     {
-        public long ClientNo { get; init; }
         public string Filter { get; init; } = "";
         public long Qos { get; init; }
         public bool? NoLocal { get; init; }
@@ -433,6 +368,22 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public long? EndsAt { get; init; }
         public string? EndedBy { get; init; }
         public bool EndTold { get; init; }
+
+        public static SubscriptionRow Read(ref StatementRow row, SharedTexts texts) => new()
+        {
+            Filter = row.Text(texts)!,
+            Qos = row.Number(),
+            NoLocal = row.FlagOrNull(),
+            RetainAsPublished = row.FlagOrNull(),
+            RetainHandling = row.NumberOrNull(),
+            SubscribedAt = row.NumberOrNull(),
+            UnsubscribedAt = row.NumberOrNull(),
+            MadeInNode = row.Text(texts),
+            MadeInAt = row.NumberOrNull(),
+            EndsAt = row.NumberOrNull(),
+            EndedBy = row.Text(texts),
+            EndTold = row.Flag(),
+        };
 
         public static SubscriptionRow From(Subscription subscription) => new()
         {

@@ -42,6 +42,37 @@ public sealed class StatementTests : IDisposable
     }
 
     [Fact]
+    public void Values_are_read_in_their_order_and_nothing_is_not_zero()
+    {
+        using var rows = new Statement(connection, "SELECT ?1, NULL, 0, 1, NULL, 0, 'ä', '', NULL, 'last' UNION ALL SELECT 7, 8, 1, 0, 1, 1, 'b', 'c', 'd', 'e'");
+
+        var read = rows.Add(long.MinValue).Rows(static (ref StatementRow row) => (
+            row.Number(), row.NumberOrNull(), row.Flag(), row.FlagOrNull(), row.FlagOrNull(), row.NumberOrNull(), (row.Text(), row.Text(), row.Text(), row.Text())));
+
+        Assert.Equal(
+            [(long.MinValue, null, false, true, null, 0L, ("ä", "", null, "last")), (7L, 8L, true, false, true, 1L, ("b", "c", "d", "e"))], read);
+        Assert.Equal(long.MaxValue, rows.Add(long.MaxValue).Number());
+    }
+
+    [Theory]
+    [InlineData("topic/ä", true)]
+    [InlineData("", true)]
+    [InlineData("😀", true)]
+    [InlineData("long", false)]
+    public void A_text_that_rows_repeat_is_made_once(string text, bool isShared)
+    {
+        if (!isShared) text = new string('x', 513);
+        var texts = new SharedTexts();
+        using var rows = new Statement(connection, "SELECT ?1, ?1, NULL UNION ALL SELECT ?1, ?1 || '2', NULL");
+
+        var read = rows.Add(text).Rows((ref StatementRow row) => (row.Text(texts), row.Text(texts), row.Text(texts)));
+
+        Assert.Equal([(text, text, null), (text, text + "2", null)], read);
+        Assert.Equal(isShared, ReferenceEquals(read[0].Item1, read[0].Item2));
+        Assert.Equal(isShared, ReferenceEquals(read[0].Item1, read[1].Item1));
+    }
+
+    [Fact]
     public void One_value_too_many_is_told_when_it_is_bound()
     {
         using var echo = new Statement(connection, "SELECT ?");
