@@ -812,4 +812,49 @@ public sealed class SessionSetTests
         history.Connected(40, peer: "10.0.0.1:3");
         Assert.Equal(["SessionStarted", "SessionEnded"], history.Events());
     }
+
+    [Fact]
+    public void Whatever_changes_of_a_session_is_a_new_revision_of_it()
+    {
+        history.Listed(10.4, asOf: 20, coarse: true);
+        var session = history.Set.Sessions[0];
+
+        Revised(() => history.Listed(10.4, asOf: 15), () => session.ConnectedAt);
+        Revised(() => history.Listed(10.4, asOf: 15, peer: "10.0.0.1:7"), () => session.Peer);
+        Revised(() => history.Listed(10.4, asOf: 30, peer: "10.0.0.1:7"), () => session.ListedAt);
+        Revised(
+            () => history.Set.Connected("n1", session.ConnectedAt, session.Peer, new ConnectionDetails { More = "{}" }, timeIsArrival: false, new Observation(AHistory.Now, history.Rules)),
+            () => session.Details);
+        Revised(() => history.Parted(40, peer: session.Peer), () => session.End);
+        Revised(() => history.Disconnected(10.4, 40, peer: session.Peer), () => session.Closed); // the end is what it was
+        Assert.Equal(Outcome.Repeated, Unrevised(() => history.Disconnected(10.4, 40, peer: session.Peer)));
+
+        void Revised(Func<Outcome> told, Func<object?> what)
+        {
+            var (before, revision) = (what(), session.Revision);
+            told();
+            Assert.NotEqual(before, what());
+            Assert.NotEqual(revision, session.Revision);
+        }
+
+        Outcome Unrevised(Func<Outcome> told)
+        {
+            var revision = session.Revision;
+            var outcome = told();
+            Assert.Equal(revision, session.Revision);
+            return outcome;
+        }
+    }
+
+    [Fact]
+    public void A_session_that_is_opened_after_its_end_is_a_new_revision_of_it()
+    {
+        history.Disconnected(10, 20);
+        var (session, revision) = (history.Session(10), history.Session(10).Revision);
+
+        history.Connected(10);
+
+        Assert.True(session.Opened);
+        Assert.NotEqual(revision, session.Revision);
+    }
 }
