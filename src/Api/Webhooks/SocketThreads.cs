@@ -26,7 +26,15 @@ internal sealed partial class SocketThreads(ILogger<SocketThreads> logger) : Bac
         if (!OperatingSystem.IsLinux()) return;
         try
         {
-            while (true) await Task.Delay(Look() ? Every : Soon, stoppingToken);
+            HashSet<int> found;
+            do await Task.Delay(Soon, stoppingToken);
+            while ((found = Find()).Count == 0);
+
+            while (true)
+            {
+                foreach (var thread in Threads()) Give(thread, found.Contains(thread) ? Batch : Other);
+                await Task.Delay(Every, stoppingToken);
+            }
         }
         catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
         {
@@ -34,35 +42,31 @@ internal sealed partial class SocketThreads(ILogger<SocketThreads> logger) : Bac
         }
     }
 
-    /// <summary>Gives each thread its class.</summary>
-    /// <returns>Whether there was one that hears of sockets.</returns>
-    /// <exception cref="IOException">The system does not allow it.</exception>
-    private static bool Look()
-    {
-        var any = false;
-        foreach (var task in Directory.EnumerateDirectories(Tasks))
-        {
-            if (NameOf(task) is not { } name) continue;
-            var (thread, isOfSockets) = (int.Parse(Path.GetFileName(task)), name == Name);
-            any |= isOfSockets;
-            var (now, wanted) = isOfSockets ? (Other, Batch) : (Batch, Other);
-            if (sched_getscheduler(thread) == now && sched_setscheduler(thread, wanted, 0) != 0 && Directory.Exists(task))
-                throw new IOException(Marshal.GetLastPInvokeErrorMessage());
-        }
-        return any;
-    }
+    /// <returns>The threads that hear of sockets. .NET makes all of them with the first and ends none, so none have to be looked for again.</returns>
+    private static HashSet<int> Find() => [.. Threads().Where(thread => NameOf(thread) == Name)];
+
+    private static IEnumerable<int> Threads() => Directory.EnumerateDirectories(Tasks).Select(task => int.Parse(Path.GetFileName(task)));
 
     /// <returns>Null where the thread ended meanwhile.</returns>
-    private static string? NameOf(string task)
+    private static string? NameOf(int thread)
     {
+        var file = $"{Tasks}/{thread}/comm";
         try
         {
-            return File.ReadAllText(Path.Combine(task, "comm")).TrimEnd();
+            return File.ReadAllText(file).TrimEnd();
         }
-        catch (IOException) when (!Directory.Exists(task))
+        catch (IOException) when (!File.Exists(file))
         {
             return null;
         }
+    }
+
+    /// <exception cref="IOException">The system does not allow it.</exception>
+    private static void Give(int thread, int wanted)
+    {
+        var now = sched_getscheduler(thread);
+        if ((now == Other || now == Batch) && now != wanted && sched_setscheduler(thread, wanted, 0) != 0 && Directory.Exists($"{Tasks}/{thread}"))
+            throw new IOException(Marshal.GetLastPInvokeErrorMessage());
     }
 
     [DllImport("libc")]

@@ -46,9 +46,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             """,
             (to, device) =>
             {
-                var (is_, session, details) = (device.Connectivity, device.Session, device.Session?.Details);
-                to.Add((long)is_.Confidence).Add(is_.Evidence).Add(is_.LastOnlineAt.ToMs()).Add(is_.LastOfflineAt.ToMs()).Add(is_.LastRawReason).Add(is_.FlappingUntil.ToMs())
-                    .Add((long)is_.FreshConfidence).Add(is_.GoneAt.ToMs()).Add(device.SessionCount).Add(device.SubscriptionCount)
+                var (now, session, details) = (device.Connectivity, device.Session, device.Session?.Details);
+                to.Add((long)now.Confidence).Add(now.Evidence).Add(now.LastOnlineAt.ToMs()).Add(now.LastOfflineAt.ToMs()).Add(now.LastRawReason).Add(now.FlappingUntil.ToMs())
+                    .Add((long)now.FreshConfidence).Add(now.GoneAt.ToMs()).Add(device.SessionCount).Add(device.SubscriptionCount)
                     .Add(session?.Peer).Add(details?.Port).Add(details?.Protocol).Add(details?.ProtocolVersion).Add(details?.KeepAliveSeconds).Add(details?.CleanStart)
                     .Add(details?.ExpirySeconds).Add(details?.More);
             }),
@@ -73,9 +73,9 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     private readonly Lazy<Statement> insert;
     private readonly Dictionary<int, Lazy<Statement>> updates = [];
     private readonly Lazy<Statement> find;
-    private readonly SharedTexts texts;
     private readonly Lazy<Statement> saveDeadline;
     private readonly Lazy<Statement> dropDeadline;
+    private readonly SharedTexts texts;
     private readonly GenerationCache<ClientId, Entry> known = new(16_384);
     private readonly HashSet<Entry> changed = [];
 
@@ -97,7 +97,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo)) is not [var found]) return ValueTask.FromResult<Device?>(null);
+        var newer = activity.FindWithin(id.Value);
+        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo, newer)) is not [var found]) return ValueTask.FromResult<Device?>(null);
 
         known.Set(id, found);
         return ValueTask.FromResult<Device?>(found.Device);
@@ -181,7 +182,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (due is { } at) deadlines.Armed(at);
     }
 
-    private Entry Read(ref StatementRow row, ClientId id, long clientNo)
+    /// <param name="newer">What the device did by the activity log, which may be older than its row.</param>
+    private Entry Read(ref StatementRow row, ClientId id, long clientNo, Activity? newer)
     {
         var last = new Activity
         {
@@ -196,7 +198,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             Version = row.Number(),
         };
         var inTable = last.Version;
-        if (activity.FindWithin(id.Value) is { } newer && newer.Version > inTable) last = newer;
+        if (newer?.Version > inTable) last = newer.Value;
 
         var (firstSeenAt, username, profile) = (row.Number().ToTime(), row.Text(texts), ReadProfile(ref row));
         var connectivity = new Connectivity

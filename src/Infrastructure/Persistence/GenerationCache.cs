@@ -24,7 +24,7 @@ internal sealed class GenerationCache<TKey, TValue>(int capacity, Func<TValue, i
     }
 
     /// <summary>By the key in another form, such as the characters of a text.</summary>
-    public bool TryGet<TForm>(TForm key, [MaybeNullWhen(false)] out TValue value)
+    public bool TryGetBy<TForm>(TForm key, [MaybeNullWhen(false)] out TValue value)
         where TForm : notnull, allows ref struct
     {
         if (young.GetAlternateLookup<TForm>().TryGetValue(key, out value)) return true;

@@ -18,7 +18,7 @@ internal sealed class SharedTexts
         if (utf8.Length > Longest) return Encoding.UTF8.GetString(utf8);
         Span<char> characters = stackalloc char[Longest];
         var text = (ReadOnlySpan<char>)characters[..Encoding.UTF8.GetChars(utf8, characters)];
-        if (known.TryGet(text, out var shared)) return shared;
+        if (known.TryGetBy(text, out var shared)) return shared;
         known.Age();
         var made = text.ToString();
         known.Set(made, made);

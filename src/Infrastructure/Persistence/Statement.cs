@@ -107,12 +107,20 @@ internal sealed class Statement : IDisposable
     public List<T> Rows<T>(RowReader<T> read)
     {
         var rows = new List<T>();
-        while (Step())
+        try
         {
-            var row = new StatementRow(statement);
-            rows.Add(read(ref row));
+            while (Step())
+            {
+                var row = new StatementRow(statement);
+                rows.Add(read(ref row));
+            }
+            return rows;
         }
-        return rows;
+        catch
+        {
+            Reset(); // it stands on the row that could not be read
+            throw;
+        }
     }
 
     public void Dispose() => handle.Dispose();

@@ -245,7 +245,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         var (published, delivered, dropped) = (row.NumberOrNull(), row.NumberOrNull(), row.NumberOrNull());
 
         var closed = closedAt is null ? null : new SessionEnd(closedAt.Value.ToTime(), Words.Read<DisconnectReason>(closedReason!), closedRaw, EndedBy.Event) { ExpirySeconds = closedExpiry };
-        var end = closed ?? (endAt is null ? null // what it reported itself is its end, whatever else was known
+        var end = closed ?? (endAt is null ? null // what it reported itself is its end, and was saved as such
             : new SessionEnd(endAt.Value.ToTime(), Words.Read<DisconnectReason>(endReason!), endRaw, Words.Read<EndedBy>(endedBy!)) { AliveUntil = aliveUntil.ToTime() });
         return Session.Restore(
             node, connectedAt, peer, opened, timeIsArrival, details, closed, end, start,

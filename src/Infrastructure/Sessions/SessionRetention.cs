@@ -145,11 +145,12 @@ internal sealed class SessionRetention : IRetained
 /// Reported ends go by the time they tell of, in the order in which they came. Those of sessions that are kept and told their end by themselves
 /// are not missed.
 /// </summary>
-internal sealed class FarewellRetention(UnitOfWork work, IOptions<RetentionOptions> options) : IRetained
+internal sealed class FarewellRetention(UnitOfWork work, SessionRepository sessions, IOptions<RetentionOptions> options) : IRetained
 {
     private const int AtOnce = 500;
 
-    private readonly Lazy<Statement> remove = work.Prepare("DELETE FROM farewells WHERE farewell_no = ?");
+    private readonly Lazy<Statement> remove = work.Prepare(
+        "DELETE FROM farewells WHERE farewell_no = ? RETURNING (SELECT client_id FROM clients c WHERE c.client_no = farewells.client_no)");
 
     public string Kind => "farewells";
 
@@ -170,11 +171,12 @@ internal sealed class FarewellRetention(UnitOfWork work, IOptions<RetentionOptio
 
     private long Remove(List<long> found, StepTime time)
     {
+        work.Flush(); // what is deleted must not be written again at the end of the transaction
         var removed = 0;
         foreach (var farewell in found)
         {
             if (removed > 0 && time.IsOver) break;
-            remove.Value.Add(farewell).Run();
+            if (remove.Value.Add(farewell).Text() is { } client) sessions.Drop(new ClientId(client)); // its number is given again when it was the highest
             removed++;
         }
         return removed;

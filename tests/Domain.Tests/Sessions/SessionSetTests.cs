@@ -847,6 +847,20 @@ public sealed class SessionSetTests
     }
 
     [Fact]
+    public void An_end_that_moves_is_a_new_revision_of_a_session()
+    {
+        history.Connected(10, peer: "10.0.0.1:7");
+        history.Connected(30);
+        var (session, end, traffic, revision) = (history.Session(10), history.Session(10).End, history.Session(10).TrafficAtEnd, history.Session(10).Revision);
+
+        history.Parted(20, peer: "10.0.0.1:7");
+
+        Assert.NotEqual(end, session.End);
+        Assert.Equal(traffic, session.TrafficAtEnd);
+        Assert.NotEqual(revision, session.Revision);
+    }
+
+    [Fact]
     public void A_session_that_is_opened_after_its_end_is_a_new_revision_of_it()
     {
         history.Disconnected(10, 20);

@@ -31,10 +31,10 @@ public sealed class GenerationCacheTests
         for (var i = 0; i < 3; i++)
         {
             cache.Age();
-            Assert.True(cache.TryGet("used".AsSpan(), out var value));
+            Assert.True(cache.TryGetBy("used".AsSpan(), out var value));
             Assert.Equal(1, value);
         }
 
-        Assert.False(cache.TryGet("unused".AsSpan(), out _));
+        Assert.False(cache.TryGetBy("unused".AsSpan(), out _));
     }
 }

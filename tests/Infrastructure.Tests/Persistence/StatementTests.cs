@@ -73,6 +73,16 @@ public sealed class StatementTests : IDisposable
     }
 
     [Fact]
+    public void A_row_that_cannot_be_read_leaves_the_statement_as_it_was()
+    {
+        using var rows = new Statement(connection, "SELECT ?1 UNION ALL SELECT 2");
+
+        Assert.Throws<FormatException>(() => rows.Add("text").Rows(static (ref StatementRow row) => int.Parse(row.Text()!)));
+
+        Assert.Equal(["1", "2"], rows.Add("1").Rows(static (ref StatementRow row) => row.Text()!));
+    }
+
+    [Fact]
     public void One_value_too_many_is_told_when_it_is_bound()
     {
         using var echo = new Statement(connection, "SELECT ?");

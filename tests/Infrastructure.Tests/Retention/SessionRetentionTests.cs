@@ -106,6 +106,23 @@ public sealed class SessionRetentionTests
     }
 
     [Fact]
+    public async Task The_number_of_an_end_that_went_is_no_longer_that_of_its_client()
+    {
+        await using var kept = await ARetention.OpenAsync(Age);
+        var began = kept.Now;
+        await EndAsync("first");
+        await kept.PassAsync(TimeSpan.FromDays(20));
+        Assert.Equal(0, kept.Count("farewells"));
+        await EndAsync("second");
+
+        await kept.Store.SendAsync(new RecordClientConnected(new("first"), "n1", began.AddMinutes(-1), "10.9.9.9:9", new ConnectionDetails(), kept.Now)); // which that end was of
+
+        Assert.Equal((1, 1), (kept.Count("farewells"), kept.Count("farewells WHERE matched = 0")));
+
+        Task EndAsync(string client) => kept.Store.SendAsync(new RecordClientDisconnected(new(client), "n1", null, "10.9.9.9:9", kept.Now, "tcp_closed", null, kept.Now));
+    }
+
+    [Fact]
     public async Task Subscriptions_that_ended_long_ago_go()
     {
         await using var kept = await ARetention.OpenAsync(Age, ("Presence:ExpireAfter", "00:00:00"));
