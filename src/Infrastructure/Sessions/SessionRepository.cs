@@ -75,7 +75,11 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly RowReader<(long Number, Session Session)> readSession;
     private readonly RowReader<(long Number, Farewell Farewell)> readFarewell;
     private readonly RowReader<SubscriptionRow> readSubscription;
-    private readonly GenerationCache<ClientId, Entry> known = new(32_768, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
+    /// <summary>
+    /// A client with nine sessions takes some 5 kB. Where thousands of clients connect in a second, more of them would only be more for the collector to move:
+    /// a large fleet is far larger than what is kept in any case.
+    /// </summary>
+    private readonly GenerationCache<ClientId, Entry> known = new(8_192, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules, SharedTexts texts)
@@ -237,7 +241,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private static Session ReadSession(ref StatementRow row, SharedTexts texts)
     {
-        var (node, connectedAt, peer) = (row.Text(texts)!, row.Number().ToTime(), row.Text(texts));
+        var (node, connectedAt, peer) = (row.Text(texts)!, row.Number().ToTime(), row.Text()); // hardly two connections have the same peer
         var (opened, timeIsArrival, details) = (row.Flag(), row.Flag(), ConnectionColumns.Read(ref row, texts));
         var (closedAt, closedReason, closedRaw, closedExpiry) = (row.NumberOrNull(), row.Text(texts), row.Text(texts), row.NumberOrNull());
         var (endAt, endReason, endRaw, endedBy, aliveUntil) = (row.NumberOrNull(), row.Text(texts), row.Text(texts), row.Text(texts), row.NumberOrNull());
@@ -271,7 +275,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
 
     private static Farewell ReadFarewell(ref StatementRow row, SharedTexts texts)
     {
-        var (node, peer, at, reason, raw) = (row.Text(texts), row.Text(texts), row.Number().ToTime(), row.Text(texts)!, row.Text(texts));
+        var (node, peer, at, reason, raw) = (row.Text(texts), row.Text(), row.Number().ToTime(), row.Text(texts)!, row.Text(texts));
         var (kind, matched, expiry, aliveUntil) = ((FarewellKind)row.Number(), row.Flag(), row.NumberOrNull(), row.NumberOrNull().ToTime());
         return Farewell.Restore(node, peer, at, Words.Read<DisconnectReason>(reason), raw, kind, matched, expiry, aliveUntil);
     }
