@@ -258,10 +258,10 @@ internal sealed class IntakeResult(string requestId)
     public int Refused { get; private set; }
 
     /// <summary>The first <see cref="KeptSingly"/> of them, each with its own bytes.</summary>
-    public IReadOnlyList<RefusedPart> Mistakes => mistakes ?? [];
+    public IReadOnlyList<RefusedPart> Mistakes => mistakes is null ? [] : mistakes; // `??` would make a list each time
 
     /// <summary>The numbers in quarantine of what was kept of them.</summary>
-    public IReadOnlyList<long> Quarantined => quarantined ?? [];
+    public IReadOnlyList<long> Quarantined => quarantined is null ? [] : quarantined;
 
     public int Taken => Accepted + Duplicates + Ignored;
 

@@ -79,7 +79,7 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     /// A client with nine sessions takes some 5 kB. Where thousands of clients connect in a second, more of them would only be more for the collector to move:
     /// a large fleet is far larger than what is kept in any case.
     /// </summary>
-    private readonly GenerationCache<ClientId, Entry> known = new(8_192, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
+    private readonly GenerationCache<ClientId, Entry> known = new(12_288, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
 
     public SessionRepository(UnitOfWork work, ClientNames clients, Journal.Journal journal, PresenceRules rules, SharedTexts texts)
