@@ -75,9 +75,10 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private readonly RowReader<(long Number, Session Session)> readSession;
     private readonly RowReader<(long Number, Farewell Farewell)> readFarewell;
     private readonly RowReader<SubscriptionRow> readSubscription;
+
     /// <summary>
-    /// A client with nine sessions takes some 5 kB. Where thousands of clients connect in a second, more of them would only be more for the collector to move:
-    /// a large fleet is far larger than what is kept in any case.
+    /// A client with nine sessions takes some 5 kB, so these are some thousand to two thousand of them: whoever connects and is cut off again finds its own. A
+    /// fleet that connects at once is larger than what could be kept.
     /// </summary>
     private readonly GenerationCache<ClientId, Entry> known = new(12_288, entry => entry.Sessions.Count + entry.Farewells.Count + entry.Subscriptions.Count + 4);
     private readonly HashSet<Entry> changed = [];
