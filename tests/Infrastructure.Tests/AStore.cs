@@ -94,6 +94,10 @@ internal sealed class AStore : IAsyncDisposable
         return connection.Query<T>(sql, parameters).AsList();
     }
 
+    /// <summary>The rows of a query as text, each column with its name.</summary>
+    public IReadOnlyList<string> Lines(string sql) => [.. Query<object>(sql).Select(row => string.Join(
+        ", ", ((IDictionary<string, object?>)row).Select(column => $"{column.Key}={(column.Value is byte[] bytes ? Convert.ToHexString(bytes) : column.Value)}")))];
+
     /// <summary>What a host does whose start fails: its services are disposed of, and none was stopped.</summary>
     public async Task DropAsync()
     {

@@ -32,7 +32,7 @@ internal sealed partial class SocketThreads(ILogger<SocketThreads> logger) : Bac
 
             while (true)
             {
-                foreach (var thread in Threads()) Give(thread, found.Contains(thread) ? Batch : Other);
+                foreach (var thread in Threads()) Give(thread, isOfSockets: found.Contains(thread));
                 await Task.Delay(Every, stoppingToken);
             }
         }
@@ -61,11 +61,12 @@ internal sealed partial class SocketThreads(ILogger<SocketThreads> logger) : Bac
         }
     }
 
+    /// <summary>Gives a thread its class, unless it has one that neither we nor .NET gave it.</summary>
     /// <exception cref="IOException">The system does not allow it.</exception>
-    private static void Give(int thread, int wanted)
+    private static void Give(int thread, bool isOfSockets)
     {
-        var now = sched_getscheduler(thread);
-        if ((now == Other || now == Batch) && now != wanted && sched_setscheduler(thread, wanted, 0) != 0 && Directory.Exists($"{Tasks}/{thread}"))
+        var (now, wanted) = isOfSockets ? (Other, Batch) : (Batch, Other);
+        if (sched_getscheduler(thread) == now && sched_setscheduler(thread, wanted, 0) != 0 && Directory.Exists($"{Tasks}/{thread}"))
             throw new IOException(Marshal.GetLastPInvokeErrorMessage());
     }
 

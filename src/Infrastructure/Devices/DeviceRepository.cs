@@ -97,8 +97,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
         if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        var newer = activity.FindWithin(id.Value);
-        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo, newer)) is not [var found]) return ValueTask.FromResult<Device?>(null);
+        var logged = activity.FindWithin(id.Value);
+        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo, logged)) is not [var found]) return ValueTask.FromResult<Device?>(null);
 
         known.Set(id, found);
         return ValueTask.FromResult<Device?>(found.Device);
@@ -182,8 +182,8 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
         if (due is { } at) deadlines.Armed(at);
     }
 
-    /// <param name="newer">What the device did by the activity log, which may be older than its row.</param>
-    private Entry Read(ref StatementRow row, ClientId id, long clientNo, Activity? newer)
+    /// <param name="logged">What the device did by the activity log, which may be older than its row.</param>
+    private Entry Read(ref StatementRow row, ClientId id, long clientNo, Activity? logged)
     {
         var last = new Activity
         {
@@ -198,7 +198,7 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
             Version = row.Number(),
         };
         var inTable = last.Version;
-        if (newer?.Version > inTable) last = newer.Value;
+        if (logged?.Version > inTable) last = logged.Value;
 
         var (firstSeenAt, username, profile) = (row.Number().ToTime(), row.Text(texts), ReadProfile(ref row));
         var connectivity = new Connectivity

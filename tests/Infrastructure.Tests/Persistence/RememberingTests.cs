@@ -243,11 +243,8 @@ public sealed class RememberingTests
 
     private static string Dump(AStore store, string one, string other, string ofTheFirst = "TRUE") => string.Join(
         '\n',
-        store.Query<object>($"SELECT * FROM {one} WHERE {ofTheFirst} ORDER BY 1").Concat(store.Query<object>($"SELECT * FROM {other} ORDER BY 1")).Select(Line));
+        store.Lines($"SELECT * FROM {one} WHERE {ofTheFirst} ORDER BY 1").Concat(store.Lines($"SELECT * FROM {other} ORDER BY 1")));
 
     private static string Dump(AStore store) => string.Join(
-        '\n', Tables.SelectMany(table => store.Query<object>($"SELECT * FROM {table} ORDER BY 1, 2").Select(row => $"{table} {Line(row)}")));
-
-    private static string Line(object row) => string.Join(
-        ", ", ((IDictionary<string, object?>)row).Select(column => $"{column.Key}={(column.Value is byte[] bytes ? Convert.ToHexString(bytes) : column.Value)}"));
+        '\n', Tables.SelectMany(table => store.Lines($"SELECT * FROM {table} ORDER BY 1, 2").Select(row => $"{table} {row}")));
 }
