@@ -41,6 +41,7 @@ public static class DependencyInjection
         services.AddOptions<QueueOptions>().Bind(configuration.GetSection("Ingest:Queue")).ValidateDataAnnotations().ValidateOnStart();
 
         services.AddSingleton<Database>();
+        services.AddSingleton<Checkpoints>();
         services.AddSingleton<UnitOfWork>();
         services.AddSingleton<ClientNames>().AddSingleton<TopicNames>().AddSingleton<EventTypeNames>().AddSingleton<SharedTexts>();
         services.AddSingleton<ClientEvents>();

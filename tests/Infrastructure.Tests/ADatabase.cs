@@ -25,7 +25,7 @@ internal sealed class ADatabase : IDisposable
         writer = Database.OpenForWriting();
         Migrator.Migrate(writer);
         writer.Execute("PRAGMA synchronous=OFF");
-        var (work, meters) = (new UnitOfWork(Database), new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
+        var (work, meters) = (new UnitOfWork(Database, new Checkpoints(Database, NullLogger<Checkpoints>.Instance)), new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
         ActivityLog = new(work);
         ActivityMover = new(
             ActivityLog, new Writer(work, Options.Create(new QueueOptions()), new ServiceMetrics(meters), NullLogger<Writer>.Instance), NullLogger<ActivityMover>.Instance);

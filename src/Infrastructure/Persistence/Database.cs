@@ -12,6 +12,7 @@ internal sealed class Database
     public const string Choose = "Give Storage:ConnectionString a file that the service may write, such as \"Data Source=data/webhooks.db\".";
 
     private readonly string writing;
+    private readonly string moving;
     private readonly string reading;
 
     static Database()
@@ -37,6 +38,8 @@ internal sealed class Database
         source.Pooling = false;
         if (!options.Value.ConnectionString.Contains("Timeout", StringComparison.OrdinalIgnoreCase)) source.DefaultTimeout = 5;
         writing = string.IsNullOrEmpty(source.Vfs) ? $"{source.ConnectionString};Vfs={GatheredLog.Name}" : source.ConnectionString;
+        source.Mode = SqliteOpenMode.ReadWrite; // a file that somebody took away is not made anew
+        moving = source.ConnectionString;
         source.Pooling = true;
         source.Mode = SqliteOpenMode.ReadOnly;
         reading = source.ConnectionString;
@@ -71,12 +74,6 @@ internal sealed class Database
     }
 
     /// <summary>
-    /// Pages that the write-ahead log gathers before they go to their place. Pages that change often are written there once for many commits:
-    /// with SQLite's own 1,000 nearly every commit of a busy service would move its pages at once.
-    /// </summary>
-    private const int PagesBeforeCheckpoint = 8_000;
-
-    /// <summary>
     /// The connection that writes. synchronous=FULL: a commit is on disk before it is answered. auto_vacuum=INCREMENTAL, which only a new file
     /// takes: what retention frees can be given back to the disk.
     /// </summary>
@@ -87,9 +84,18 @@ internal sealed class Database
         connection.Execute(
             $"""
             PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA auto_vacuum=INCREMENTAL;
-            PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={PagesBeforeCheckpoint};
+            PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={Checkpoints.Usual};
             PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;
             """);
+        return connection;
+    }
+
+    /// <summary>A connection beside the writer's that moves pages from the log to the file, and syncs both.</summary>
+    public SqliteConnection OpenForMoving()
+    {
+        var connection = new SqliteConnection(moving);
+        connection.Open();
+        connection.Execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0");
         return connection;
     }
 

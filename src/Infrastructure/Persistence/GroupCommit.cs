@@ -66,7 +66,11 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
     public Writer(UnitOfWork work, IOptions<QueueOptions> options, ServiceMetrics metrics, ILogger<Writer> logger)
     {
         (this.work, this.options, this.metrics, this.logger) = (work, options.Value, metrics, logger);
-        queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(this.options.Capacity) { SingleReader = true });
+        queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(this.options.Capacity)
+        {
+            SingleReader = true,
+            AllowSynchronousContinuations = true, // a sender wakes the writer itself: a thread of the pool would come to it when it has given all answers
+        });
         thread = new Thread(Run) { Name = "writer", IsBackground = true };
         ended = new(() => thread.Join(LongestEnd));
         metrics.Watch("store.queue.depth", "{command}", "Commands that wait for the writer.", () => QueueDepth);
@@ -181,6 +185,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             else FailAll(batch, fault);
         }
         foreach (var some in batch.Chunk(AnsweredTogether)) ThreadPool.UnsafeQueueUserWorkItem(new Answers(some), preferLocal: false);
+        work.KeepLogShort(); // now that nobody waits for it
     }
 
     private void WriteEachAlone(List<Pending> batch)

@@ -29,6 +29,7 @@ internal interface IUnitOfWorkPart
 internal sealed class UnitOfWork
 {
     private readonly Database database;
+    private readonly Checkpoints checkpoints;
     private readonly List<IUnitOfWorkPart> parts = [];
     private readonly List<Statement> statements = [];
     private readonly Lazy<Statement> begin;
@@ -37,9 +38,9 @@ internal sealed class UnitOfWork
     private SqliteConnection? connection;
     private long? dataVersion;
 
-    public UnitOfWork(Database database)
+    public UnitOfWork(Database database, Checkpoints checkpoints)
     {
-        this.database = database;
+        (this.database, this.checkpoints) = (database, checkpoints);
         begin = Prepare("BEGIN IMMEDIATE");
         commit = Prepare("COMMIT");
         othersChanges = Prepare("PRAGMA data_version");
@@ -54,6 +55,7 @@ internal sealed class UnitOfWork
         {
             connection = database.OpenForWriting();
             Migrator.Migrate(connection);
+            checkpoints.Watch(connection);
             dataVersion = othersChanges.Value.Number(); // before anything is read: what others change from now on is noticed
             foreach (var part in parts) part.Opened();
         }
@@ -101,6 +103,9 @@ internal sealed class UnitOfWork
         foreach (var part in parts) part.Tell();
     }
 
+    /// <summary>Upkeep between two transactions.</summary>
+    public void KeepLogShort() => checkpoints.Between(Connection);
+
     public void Rollback()
     {
         Forget();
@@ -121,6 +126,7 @@ internal sealed class UnitOfWork
     /// <summary>For the writer's thread, not for who disposes of services: a statement that is freed while it runs takes the process with it.</summary>
     public void Close()
     {
+        checkpoints.End();
         foreach (var statement in statements) statement.Dispose();
         connection?.Dispose();
         connection = null;

@@ -82,6 +82,32 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
+    public async Task The_writer_begins_though_all_threads_of_the_pool_are_busy()
+    {
+        await using var store = await AStore.OpenAsync();
+        await store.SendAsync(Connected("before"));
+        using var gate = new ManualResetEventSlim();
+        try
+        {
+            for (var i = 0; i < 1_000; i++) ThreadPool.UnsafeQueueUserWorkItem(static gate => gate.Wait(), gate, preferLocal: false);
+            using var ran = new ManualResetEventSlim();
+
+            _ = store.Get<Writer>().RunAsync(() =>
+            {
+                ran.Set();
+                return Task.FromResult(true);
+            });
+
+            Assert.True(ran.Wait(TimeSpan.FromSeconds(20)));
+        }
+        finally
+        {
+            gate.Set();
+            await Eventually.IsAsync(() => ThreadPool.PendingWorkItemCount == 0); // the gate goes after those who wait at it
+        }
+    }
+
+    [Fact]
     public async Task Upkeep_waits_for_room_where_senders_are_refused()
     {
         await using var store = await AStore.OpenAsync(("Ingest:Queue:Capacity", "1"), ("Ingest:Queue:Hold", "00:00:00"));
