@@ -17,7 +17,7 @@ namespace WebhookService.Api.Webhooks;
 /// One EMQX event as a command. Two families: the rule engine says <c>event</c> (<c>client.connected</c>), the 4.x plugin, NanoMQ and 3.x say
 /// <c>action</c> (<c>client_connected</c>) and tell fewer times. <c>client.check_authz_complete</c> has both, so <c>event</c> goes first.
 /// </summary>
-internal sealed class EmqxEvent(Webhook webhook, EmqxFields fields)
+internal readonly struct EmqxEvent(Webhook webhook, EmqxFields fields)
 {
     private const int LongestName = 100;
 

@@ -16,7 +16,7 @@ internal interface IWebhookSource
 }
 
 /// <summary>A webhook as it came, for a source that exists. <paramref name="Body"/> lends its memory: what is to outlive the request is copied.</summary>
-internal sealed record Webhook(string Source, SourceOptions Options, IHeaderDictionary Headers, ReadOnlyMemory<byte> Body, DateTimeOffset ReceivedAt);
+internal readonly record struct Webhook(string Source, SourceOptions Options, IHeaderDictionary Headers, ReadOnlyMemory<byte> Body, DateTimeOffset ReceivedAt);
 
 /// <summary>What a source made of a webhook.</summary>
 internal abstract record Translation

@@ -258,10 +258,10 @@ internal sealed class IntakeResult(string requestId)
     public int Refused { get; private set; }
 
     /// <summary>The first <see cref="KeptSingly"/> of them, each with its own bytes.</summary>
-    public IReadOnlyList<RefusedPart> Mistakes => mistakes is null ? [] : mistakes; // `??` would make a list each time
+    public IReadOnlyList<RefusedPart> Mistakes => mistakes ?? None<RefusedPart>();
 
     /// <summary>The numbers in quarantine of what was kept of them.</summary>
-    public IReadOnlyList<long> Quarantined => quarantined is null ? [] : quarantined;
+    public IReadOnlyList<long> Quarantined => quarantined ?? None<long>();
 
     public int Taken => Accepted + Duplicates + Ignored;
 
@@ -272,6 +272,9 @@ internal sealed class IntakeResult(string requestId)
     }
 
     public void Keep(IEnumerable<long> numbers) => (quarantined ??= []).AddRange(numbers);
+
+    /// <summary>`[]` beside a list would be a new list.</summary>
+    private static IReadOnlyList<T> None<T>() => [];
 }
 
 /// <summary>Bytes that nothing could be made of. <paramref name="Code"/> is one of <see cref="RefusalCodes"/>.</summary>

@@ -35,52 +35,49 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
     ICommandHandler<RecordMessageDropped>,
     ICommandHandler<RecordDeliveryDropped>
 {
-    public Task<Outcome> Handle(RecordMessagePublished command, CancellationToken cancellationToken)
-    {
-        var content = command.Content;
-        return TellAsync(
-            content, receiver: null, command.ReceivedAt, message => message.Published(content),
-            device =>
-            {
-                var seen = new Observation(command.ReceivedAt, rules);
-                device.Published(content.Topic, content.PublishedAt, seen);
-                if (command.IsEvidence) device.Showed(content.PublishedAt, command.Peer, seen);
-            },
-            cancellationToken);
-    }
+    public Task<Outcome> Handle(RecordMessagePublished command, CancellationToken cancellationToken) => TellAsync(
+        command, command.Content, receiver: null, command.ReceivedAt,
+        static (message, told) => message.Published(told.Content),
+        static (device, told, seen) =>
+        {
+            device.Published(told.Content.Topic, told.Content.PublishedAt, seen);
+            if (told.IsEvidence) device.Showed(told.Content.PublishedAt, told.Peer, seen);
+        },
+        cancellationToken);
 
     public Task<Outcome> Handle(RecordMessageDelivered command, CancellationToken cancellationToken) => TellAsync(
-        command.Content, command.Receiver, command.ReceivedAt,
-        message => message.Delivered(command.Receiver, command.At ?? command.ReceivedAt, command.Duplicate, command.Content.Qos),
-        device =>
+        command, command.Content, command.Receiver, command.ReceivedAt,
+        static (message, told) => message.Delivered(told.Receiver, told.At ?? told.ReceivedAt, told.Duplicate, told.Content.Qos),
+        static (device, told, seen) =>
         {
             device.Received();
-            device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules));
+            device.Showed(told.At, told.Peer, seen);
         },
         cancellationToken);
 
     public Task<Outcome> Handle(RecordMessageAcked command, CancellationToken cancellationToken) => TellAsync(
-        command.Content, command.Receiver, command.ReceivedAt,
-        message => message.Acked(command.Receiver, command.At ?? command.ReceivedAt),
-        device => device.Showed(command.At, command.Peer, new Observation(command.ReceivedAt, rules)),
+        command, command.Content, command.Receiver, command.ReceivedAt,
+        static (message, told) => message.Acked(told.Receiver, told.At ?? told.ReceivedAt),
+        static (device, told, seen) => device.Showed(told.At, told.Peer, seen),
         cancellationToken);
 
     public Task<Outcome> Handle(RecordMessageDropped command, CancellationToken cancellationToken) => TellAsync(
-        command.Content, receiver: null, command.ReceivedAt,
-        message => message.Dropped(command.At ?? command.ReceivedAt, command.Reason),
-        device => device.Lost(),
+        command, command.Content, receiver: null, command.ReceivedAt,
+        static (message, told) => message.Dropped(told.At ?? told.ReceivedAt, told.Reason),
+        static (device, _, _) => device.Lost(),
         cancellationToken);
 
     public Task<Outcome> Handle(RecordDeliveryDropped command, CancellationToken cancellationToken) => TellAsync(
-        command.Content, command.Receiver, command.ReceivedAt,
-        message => message.DroppedFor(command.Receiver, command.At ?? command.ReceivedAt, command.Reason),
-        device => device.Lost(),
+        command, command.Content, command.Receiver, command.ReceivedAt,
+        static (message, told) => message.DroppedFor(told.Receiver, told.At ?? told.ReceivedAt, told.Reason),
+        static (device, _, _) => device.Lost(),
         cancellationToken);
 
     /// <param name="receiver">Whose device the report is about; null where that is the publisher's, if it has one.</param>
     /// <param name="consequence">For that device, if the fact is news.</param>
-    private async Task<Outcome> TellAsync(
-        MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, Outcome> fact, Action<Device> consequence, CancellationToken cancellation)
+    private async Task<Outcome> TellAsync<TCommand>(
+        TCommand command, MessageContent content, ClientId? receiver, DateTimeOffset receivedAt, Func<Message, TCommand, Outcome> fact,
+        Action<Device, TCommand, Observation> consequence, CancellationToken cancellation)
     {
         Device? device = null;
         if ((receiver ?? (content.FromDevice ? content.Publisher : null)) is { } client)
@@ -90,14 +87,14 @@ internal sealed class RecordMessageHandler(IMessageRepository messages, IDeviceR
         }
 
         var message = await messages.FindAsync(content.Id, receiver, cancellation) ?? Message.Of(content, receivedAt);
-        var outcome = fact(message);
+        var outcome = fact(message, command);
         if (outcome is Outcome.Repeated) return outcome;
 
         await messages.SaveAsync(message, cancellation);
         if (!content.FromDevice) await downlinks.ReportedAsync(message, cancellation);
         if (outcome is not Outcome.Applied || device is null) return outcome;
 
-        consequence(device);
+        consequence(device, command, new Observation(receivedAt, rules));
         await devices.SaveAsync(device, cancellation);
         return outcome;
     }

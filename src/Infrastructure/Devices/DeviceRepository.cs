@@ -96,12 +96,17 @@ internal sealed class DeviceRepository : IDeviceRepository, IUnitOfWorkPart
     public ValueTask<Device?> FindAsync(ClientId id, CancellationToken cancellation)
     {
         if (known.TryGet(id, out var entry)) return ValueTask.FromResult<Device?>(entry.Device);
-        if (clients.Find(id.Value) is not { } clientNo) return ValueTask.FromResult<Device?>(null);
-        var logged = activity.FindWithin(id.Value);
-        if (find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo, logged)) is not [var found]) return ValueTask.FromResult<Device?>(null);
+        if (clients.Find(id.Value) is not { } clientNo || Read(id, clientNo) is not { } read) return ValueTask.FromResult<Device?>(null);
 
-        known.Set(id, found);
-        return ValueTask.FromResult<Device?>(found.Device);
+        known.Set(id, read);
+        return ValueTask.FromResult<Device?>(read.Device);
+    }
+
+    /// <summary>By itself: what the lambda captures is made when the method begins, also for devices that are known.</summary>
+    private Entry? Read(ClientId id, long clientNo)
+    {
+        var logged = activity.FindWithin(id.Value);
+        return find.Value.Add(clientNo).Rows((ref StatementRow row) => Read(ref row, id, clientNo, logged)).SingleOrDefault();
     }
 
     public ValueTask SaveAsync(Device device, CancellationToken cancellation)

@@ -86,6 +86,7 @@ public sealed class GroupCommitTests
     {
         await using var store = await AStore.OpenAsync();
         await store.SendAsync(Connected("before"));
+        await Task.Delay(300); // after which it waits
         using var gate = new ManualResetEventSlim();
         try
         {
