@@ -66,7 +66,7 @@ internal static class IngestBenchmark
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
 
     /// <summary>Requests after which .NET has compiled what is hot; before that a load measures the compiler. Warming up ends after so many rounds.</summary>
-    private const int WarmAfter = 30_000;
+    private const int WarmAfter = 150_000;
     private const int MostWarmUps = 20;
 
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
