@@ -82,12 +82,12 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
     }
 
     /// <summary>Moves what no reader needs in the log any more, and waits for none.</summary>
-    /// <returns>How many pages of the log are where they belong; null if it failed, or somebody else moves them.</returns>
+    /// <returns>How many pages of the log are where they belong; null if it failed, or somebody else is at it.</returns>
     private int? Move(SqliteConnection connection)
     {
         var result = sqlite3_wal_checkpoint_v2(connection.Handle, "main", SQLITE_CHECKPOINT_PASSIVE, out _, out var moved);
         if (result is SQLITE_OK) return moved;
-        if (result is not SQLITE_BUSY) NotMoved(new SqliteException(sqlite3_errmsg(connection.Handle).utf8_to_string(), result));
+        if (result is not (SQLITE_BUSY or SQLITE_LOCKED)) NotMoved(new SqliteException(sqlite3_errmsg(connection.Handle).utf8_to_string(), result));
         return null;
     }
 
