@@ -53,6 +53,7 @@ public static class DependencyInjection
         services.AddHostedService<IndexWorker>();
         services.AddSingleton<JournalBell>();
         services.AddSingleton<IJournalBell>(provider => provider.GetRequiredService<JournalBell>());
+        services.AddSingleton<JournalTail>();
         services.AddSingleton<Journal.Journal>();
         services.AddSingleton<IReportRepository>(provider => provider.GetRequiredService<Journal.Journal>());
         services.AddSingleton<ActivityLog>();

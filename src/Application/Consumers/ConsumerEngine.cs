@@ -227,7 +227,7 @@ public sealed class ConsumerEngine
         }
         else
         {
-            state = state with { Position = consumer.Options.FromBeginning ? (journal.Read(0, EventTypes.All, false, 1).Oldest ?? 1) - 1 : startsAfter ?? bell.Head };
+            state = state with { Position = consumer.Options.FromBeginning ? journal.Read(0, EventTypes.All, false, 1).Gone : startsAfter ?? bell.Head };
             unsaved = SaveAfter; // its place is durable from its first moment on
         }
         read = state.Position;
@@ -407,9 +407,8 @@ public sealed class ConsumerEngine
 
         readAt = Stopwatch.GetTimestamp();
         var page = journal.Read(read, consumer.Types, consumer.NeedsPayload, PageSize);
-        var gone = (page.Oldest ?? head + 1) - 1;
         var known = Math.Max(read, state.ReplayUntil ?? 0); // of a replay nothing is missed: it was there once
-        if (gone - known is > 0 and var missed)
+        if (page.Gone - known is > 0 and var missed)
             state = state with
             {
                 Missed = state.Missed + missed,
@@ -417,7 +416,7 @@ public sealed class ConsumerEngine
                 LastErrorAt = time.GetUtcNow(),
             };
         var now = time.GetUtcNow();
-        read = Math.Max(Math.Max(read, gone), page.Next);
+        read = Math.Max(Math.Max(read, page.Gone), page.Next);
         lines.Reach(read, now); // nothing begins before those of the page stand in their lines
         foreach (var entry in page.Entries)
             if (Wanted(entry) is { } wanted) Take(wanted, now);

@@ -50,5 +50,5 @@ public interface IJournalReader
 }
 
 /// <param name="Next">All up to here was looked at; go on behind it.</param>
-/// <param name="Oldest">The oldest event that is kept; null for an empty journal.</param>
-public sealed record JournalPage(IReadOnlyList<JournalEntry> Entries, long Next, long? Oldest);
+/// <param name="Gone">What is missing up to here was removed by retention; 0 if nothing is known to be.</param>
+public sealed record JournalPage(IReadOnlyList<JournalEntry> Entries, long Next, long Gone);

@@ -69,6 +69,19 @@ internal static class EventData
         return (IDomainEvent)JsonSerializer.Deserialize(buffer.WrittenSpan, whole.Type, Whole.Json)!;
     }
 
+    /// <summary><see cref="Read"/>; what cannot be read must not stop those who follow the journal: they get it raw, and are told why.</summary>
+    public static (IDomainEvent Happened, string? Unreadable) ReadOrRaw(string type, DateTimeOffset at, ClientId? client, MessageId? message, string? data)
+    {
+        try
+        {
+            return (Read(type, at, client, message, data), null);
+        }
+        catch (Exception fault) when (fault is JsonException or DomainException or FormatException or InvalidOperationException or NotSupportedException or ArgumentException)
+        {
+            return (new ReportReceived(type, client, at, data ?? "null"), $"The journal's row cannot be read as {type}: {fault.Message}");
+        }
+    }
+
     /// <summary>Our own event types with all their members, also those that have columns.</summary>
     private static class Whole
     {

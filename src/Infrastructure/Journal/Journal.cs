@@ -1,4 +1,5 @@
 using WebhookService.Domain;
+using WebhookService.Domain.Messages;
 using WebhookService.Domain.Reports;
 using WebhookService.Infrastructure.Persistence;
 
@@ -21,26 +22,27 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     private readonly ClientNames clients;
     private readonly EventTypeNames types;
     private readonly ClientEvents clientEvents;
+    private readonly JournalTail tail;
     private readonly JournalBell bell;
     private readonly List<Row> rows = [];
     private readonly HashSet<ReportKey> fresh = [];
+    private readonly List<CommittedEvent> followed = []; // what the tail is given
     private bool grew;
 
-    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, ClientEvents clientEvents, JournalBell bell)
+    public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, ClientEvents clientEvents, JournalTail tail, JournalBell bell)
     {
-        (this.clients, this.types, this.clientEvents, this.bell) = (clients, types, clientEvents, bell);
+        (this.clients, this.types, this.clientEvents, this.tail, this.bell) = (clients, types, clientEvents, tail, bell);
         insert = work.Prepare(Insert);
         sequence = new Sequence(work, "journal", "journal", "seq");
         knows = work.Prepare("SELECT 1 FROM journal WHERE key = ?");
         work.Enlist(this);
     }
 
-    public void Append(IReadOnlyList<IDomainEvent> happened, long? messageNo = null, ReportKey? key = null)
+    public void Append(IReadOnlyList<IDomainEvent> happened, long? messageNo = null, Message? message = null, ReportKey? key = null)
     {
         foreach (var one in happened)
             rows.Add(new Row(
-                types.NumberOf(EventData.NameOf(one)), one.At.ToMs(), one.Client is { } client ? clients.NumberOf(client.Value) : null,
-                messageNo, EventData.Of(one), key));
+                one, types.NumberOf(EventData.NameOf(one)), one.Client is { } client ? clients.NumberOf(client.Value) : null, messageNo, message, EventData.Of(one), key));
     }
 
     public ValueTask<bool> KnowsAsync(ReportKey key, CancellationToken cancellation)
@@ -64,7 +66,8 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
             var seq = sequence.Next();
             if (row.ClientNo is { } client) clientEvents.Add(client, 0, seq);
             else clientEvents.Skip(seq);
-            insert.Value.Add(seq).Add(row.TypeNo).Add(row.At).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data).AddId(row.Key?.Value).Run();
+            insert.Value.Add(seq).Add(row.TypeNo).Add(row.Happened.At.ToMs()).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data).AddId(row.Key?.Value).Run();
+            if (tail.IsFollowed) followed.Add(new(seq, row.Happened, row.Data, row.Message?.Content));
         }
         grew = true;
         rows.Clear();
@@ -75,6 +78,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     {
         rows.Clear();
         fresh.Clear();
+        followed.Clear(); // with what was not taken back of the same transaction: that is read from the database
         sequence.Forget();
     }
 
@@ -84,8 +88,10 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     {
         if (!grew) return;
         grew = false;
+        if (followed.Count > 0) tail.Give(followed);
+        followed.Clear();
         bell.Ring(sequence.Last); // read anew where a command was rolled back: what others of its transaction appended is there
     }
 
-    private readonly record struct Row(long TypeNo, long At, long? ClientNo, long? MessageNo, string? Data, ReportKey? Key);
+    private readonly record struct Row(IDomainEvent Happened, long TypeNo, long? ClientNo, long? MessageNo, Message? Message, string? Data, ReportKey? Key);
 }

@@ -1,19 +1,17 @@
 using System.Buffers.Binary;
-using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Journal;
 using WebhookService.Domain;
 using WebhookService.Domain.Messages;
-using WebhookService.Domain.Reports;
 using WebhookService.Infrastructure.Consumers;
 using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Journal;
 
 /// <summary>Reads the journal for those who follow it: events as what they are, with their message.</summary>
-internal sealed class JournalReader(Database database, JournalBell bell) : IJournalReader
+internal sealed class JournalReader(Database database, JournalTail tail) : IJournalReader
 {
     /// <summary>So many entries one page walks where types are chosen.</summary>
     private const int EntriesWalked = 20_000;
@@ -21,31 +19,17 @@ internal sealed class JournalReader(Database database, JournalBell bell) : IJour
     /// <summary>A page ends before its payloads are larger than this, whatever its limit.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
-    private readonly JournalTail tail = new();
+    public JournalPage Read(long after, EventTypes types, bool withPayload, int limit) => tail.Read(after, types, limit) ?? Stored(after, types, withPayload, limit);
 
-    public JournalPage Read(long after, EventTypes types, bool withPayload, int limit)
-    {
-        if (bell.Head is var head && after < head && head - after <= JournalTail.Most && tail.Read(after, types, limit, Newest) is { } page) return page;
-
-        var (rows, next, oldest) = Rows(after, types, withPayload, limit);
-        return new([.. rows.Select(row => row.ToEntry())], next, oldest);
-    }
-
-    private TailPage Newest(long after)
-    {
-        var (rows, next, oldest) = Rows(after, EventTypes.All, withPayload: true, JournalTail.Most);
-        return new([.. rows.Select(row => (row.ToEntry(), row.Bytes))], next, oldest);
-    }
-
-    private (List<Row> Rows, long Next, long? Oldest) Rows(long after, EventTypes types, bool withPayload, int limit)
+    private JournalPage Stored(long after, EventTypes types, bool withPayload, int limit)
     {
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
-        var oldest = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot);
-        var chosen = JournalQueries.TypesOf(connection, snapshot, types);
         var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot); // the last number given: its row may be gone already
-        var end = Math.Min(Math.Max(after, head), Math.Max(after, (oldest ?? 1) - 1) + EntriesWalked);
-        var (rows, bytes) = (new List<Row>(), 0L);
+        var gone = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot) - 1 ?? head;
+        var chosen = JournalQueries.TypesOf(connection, snapshot, types);
+        var end = Math.Min(Math.Max(after, head), Math.Max(after, gone) + EntriesWalked);
+        var (entries, bytes) = (new List<JournalEntry>(), 0L);
         if (chosen is not { Count: 0 })
             foreach (var row in connection.Query<Row>(
                 $"""
@@ -56,10 +40,10 @@ internal sealed class JournalReader(Database database, JournalBell bell) : IJour
                 new { after, end, limit }, snapshot, buffered: false))
             {
                 bytes += row.Bytes;
-                if (bytes > MostBytes && rows.Count > 0) return (rows, rows[^1].Seq, oldest);
-                rows.Add(row);
+                if (bytes > MostBytes && entries.Count > 0) return new(entries, entries[^1].Seq, gone);
+                entries.Add(row.ToEntry());
             }
-        return (rows, rows.Count == limit ? rows[^1].Seq : end, oldest);
+        return new(entries, entries.Count == limit ? entries[^1].Seq : end, gone);
     }
 
     public JournalEntry? Find(long seq, bool withPayload)
@@ -107,7 +91,7 @@ internal sealed class JournalReader(Database database, JournalBell bell) : IJour
         {
             ClientId? client = ClientId is null ? null : new(ClientId);
             MessageId? message = MessageId is null ? null : new(BinaryPrimitives.ReadUInt128BigEndian(MessageId));
-            var (happened, unreadable) = Happened(client, message);
+            var (happened, unreadable) = EventData.ReadOrRaw(Type, At.ToTime(), client, message, Data);
             return new JournalEntry
             {
                 Seq = Seq,
@@ -119,19 +103,6 @@ internal sealed class JournalReader(Database database, JournalBell bell) : IJour
                 IsMessageGone = IsMessageGone,
                 Message = message is null ? null : new(message.Value.ToString(), new(Publisher!), Topic!, Qos, Retain, PublishedAt.ToTime(), Payload),
             };
-        }
-
-        /// <summary>A row that cannot be read must not stop those who follow the journal: they get it raw, and are told why.</summary>
-        private (IDomainEvent Happened, string? Unreadable) Happened(ClientId? client, MessageId? message)
-        {
-            try
-            {
-                return (EventData.Read(Type, At.ToTime(), client, message, Data), null);
-            }
-            catch (Exception fault) when (fault is JsonException or DomainException or FormatException or InvalidOperationException or NotSupportedException or ArgumentException)
-            {
-                return (new ReportReceived(Type, client, At.ToTime(), Data ?? "null"), $"The journal's row cannot be read as {Type}: {fault.Message}");
-            }
         }
     }
 }

@@ -4,71 +4,88 @@ using WebhookService.Application.Journal;
 namespace WebhookService.Infrastructure.Journal;
 
 /// <summary>
-/// The newest entries of the journal, in memory. Consumers that keep up all want the same rows at the same moment: the first of them reads, the
-/// others find them here.
+/// The newest events of the journal, in memory, as the writer committed them: who keeps up reads no database. It holds them only while somebody
+/// follows the journal.
 /// </summary>
 internal sealed class JournalTail
 {
-    /// <summary>Who is further behind than that reads for itself.</summary>
-    public const int Most = 2_048;
+    /// <summary>Events it holds; who is further behind reads the database. A power of two.</summary>
+    public const int Most = 1_024;
 
     /// <summary>Of payloads and data together.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
     private readonly Lock gate = new();
-    private readonly Queue<(JournalEntry Entry, long Bytes)> entries = new();
-    private long first = 1; // entries from here …
-    private long last;      // … to here are in the queue, as far as there are any
+    private readonly CommittedEvent?[] events = new CommittedEvent?[Most]; // each in the place of its number
+    private long first = 1; // events from here …
+    private long last;      // … to here are held
     private long bytes;
-    private long? oldest;
+    private int unasked;    // events since somebody read
+    private volatile bool isFollowed;
 
-    /// <summary>Reads on from the newest entry that is here, if nobody did since.</summary>
-    /// <param name="after">What was read last. The journal goes on behind it.</param>
-    /// <param name="load">Reads from the database what follows a number, whatever its type, with the bytes each entry holds.</param>
-    /// <returns>Null if that place is not in memory (any more).</returns>
-    public JournalPage? Read(long after, EventTypes types, int limit, Func<long, TailPage> load)
+    /// <summary>Whether somebody follows the journal, so that events are worth being given.</summary>
+    public bool IsFollowed => isFollowed;
+
+    /// <summary>The next events of these types.</summary>
+    /// <param name="after">What was read last.</param>
+    /// <returns>Null if what follows it is not here.</returns>
+    public JournalPage? Read(long after, EventTypes types, int limit)
+    {
+        CommittedEvent[] following;
+        lock (gate)
+        {
+            (isFollowed, unasked) = (true, 0);
+            if (after < first - 1 || after >= last) return null;
+            following = new CommittedEvent[last - after];
+            for (var i = 0; i < following.Length; i++) following[i] = At(after + 1 + i)!;
+        }
+        var found = new List<JournalEntry>();
+        foreach (var one in following)
+        {
+            if (!types.Include(one.Type)) continue;
+            found.Add(one.Entry);
+            if (found.Count == limit) return new(found, one.Seq, Gone: 0);
+        }
+        return new(found, following[^1].Seq, Gone: 0);
+    }
+
+    /// <summary>Events of a transaction that is on disk, in order and without a gap.</summary>
+    public void Give(IReadOnlyList<CommittedEvent> committed)
     {
         lock (gate)
         {
-            if (after > last || entries.Count == 0) Begin(after);
-            if (after + 1 < first) return null;
-            if (after == last) Take(load(after));
-            if (after + 1 < first) return null;
-
-            var found = new List<JournalEntry>();
-            foreach (var (entry, _) in entries)
+            if (committed[0].Seq != last + 1) // it was not followed meanwhile, or something was taken back
             {
-                if (entry.Seq <= after || !types.Include(entry.Type)) continue;
-                found.Add(entry);
-                if (found.Count == limit) return new(found, entry.Seq, oldest);
+                Clear();
+                (first, last) = (committed[0].Seq, committed[0].Seq - 1);
             }
-            return new(found, last, oldest);
+            foreach (var one in committed)
+            {
+                if (last + 1 - first == Most) DropFirst();
+                last = one.Seq;
+                At(last) = one;
+                bytes += one.Bytes;
+                while (bytes > MostBytes && first < last) DropFirst();
+            }
+            unasked += committed.Count;
+            if (unasked <= Most) return;
+            isFollowed = false;
+            Clear();
+            first = last + 1;
         }
     }
 
-    private void Begin(long after)
+    private void DropFirst()
     {
-        entries.Clear();
-        (first, last, bytes) = (after + 1, after, 0);
+        bytes -= At(first)!.Bytes;
+        At(first++) = null;
     }
 
-    private void Take(TailPage page)
+    private void Clear()
     {
-        foreach (var one in page.Entries)
-        {
-            entries.Enqueue(one);
-            bytes += one.Bytes;
-        }
-        (last, oldest) = (page.ReadTo, page.Oldest);
-        while (entries.Count > Most || (bytes > MostBytes && entries.Count > 1))
-        {
-            var gone = entries.Dequeue();
-            bytes -= gone.Bytes;
-            first = gone.Entry.Seq + 1;
-        }
+        Array.Clear(events);
+        bytes = 0;
     }
+
+    private ref CommittedEvent? At(long seq) => ref events[seq & (Most - 1)];
 }
-
-/// <param name="ReadTo">All entries up to this number were looked at.</param>
-/// <param name="Oldest">The oldest that is kept.</param>
-internal sealed record TailPage(IReadOnlyList<(JournalEntry Entry, long Bytes)> Entries, long ReadTo, long? Oldest);

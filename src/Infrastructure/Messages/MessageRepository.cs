@@ -88,7 +88,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     public ValueTask SaveAsync(Message message, CancellationToken cancellation)
     {
         if (!known.TryGet(message.Id, out var entry)) Keep(entry = new Entry(sequence.Next(), message) { IsWhole = true });
-        journal.Append(message.TakeEvents(), entry.Number);
+        journal.Append(message.TakeEvents(), entry.Number, message);
         changed.Add(entry);
         return ValueTask.CompletedTask;
     }

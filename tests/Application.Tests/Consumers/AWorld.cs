@@ -184,7 +184,7 @@ internal sealed class AJournal : IJournalBell
         var all = Entries;
         var page = all.Where(entry => entry.Seq > after).Take(limit).ToList();
         AfterRead();
-        return new(page, page.Count == limit ? page[^1].Seq : Math.Max(after, all.Count > 0 ? all[^1].Seq : after), all.Count > 0 ? all[0].Seq : null);
+        return new(page, page.Count == limit ? page[^1].Seq : Math.Max(after, all.Count > 0 ? all[^1].Seq : after), all.Count > 0 ? all[0].Seq - 1 : Head);
     }
 
     public async ValueTask WaitBeyondAsync(long seq, CancellationToken cancellation)

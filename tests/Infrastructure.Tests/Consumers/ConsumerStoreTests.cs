@@ -94,7 +94,7 @@ public sealed class ConsumerStoreTests
         var second = reader.Read(first.Next, EventTypes.Parse("a.rare"), withPayload: false, limit: 10);
 
         Assert.Equal((1, 1), (first.Entries.Single().Seq, first.Next));
-        Assert.Equal((4, 6, 1L), (second.Entries.Single().Seq, second.Next, second.Oldest));
+        Assert.Equal((4, 6, 0), (second.Entries.Single().Seq, second.Next, second.Gone));
         Assert.Equal("""{"n":3}""", ((ReportReceived)second.Entries[0].Happened).Body);
         Assert.Equal((0, 6), (reader.Read(0, EventTypes.Parse("a.unknown"), false, 10).Entries.Count, reader.Read(0, EventTypes.Parse("a.unknown"), false, 10).Next));
     }
