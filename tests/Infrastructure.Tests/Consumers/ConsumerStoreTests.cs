@@ -116,6 +116,21 @@ public sealed class ConsumerStoreTests
     }
 
     [Fact]
+    public async Task A_page_says_up_to_where_retention_removed_events()
+    {
+        await using var store = await AStore.OpenAsync();
+        for (var n = 0; n < 3; n++) await ReportAsync(store, "a.one", n);
+        var reader = store.Get<IJournalReader>();
+        using var hand = new SqliteConnection($"Data Source={store.File};Pooling=False");
+        hand.Open();
+
+        hand.Execute("DELETE FROM journal WHERE seq < 3");
+        Assert.Equal(2, reader.Read(0, EventTypes.All, withPayload: false, limit: 10).Gone);
+        hand.Execute("DELETE FROM journal");
+        Assert.Equal(3, reader.Read(0, EventTypes.All, withPayload: false, limit: 10).Gone);
+    }
+
+    [Fact]
     public async Task A_row_that_cannot_be_read_says_why_and_stops_no_reader()
     {
         await using var store = await AStore.OpenAsync();

@@ -103,6 +103,32 @@ public sealed class JournalTailTests
     }
 
     [Fact]
+    public async Task What_was_written_and_then_taken_back_is_not_told()
+    {
+        await using var store = await FollowedStoreAsync();
+        var writer = store.Get<Writer>();
+        using var gate = new ManualResetEventSlim();
+        var blocking = writer.RunAsync(() =>
+        {
+            gate.Wait();
+            return Task.FromResult(true);
+        });
+
+        var report = ReportAsync(store, 1); // these two share a transaction, for they wait together
+        var failing = writer.RunAsync<bool>(() =>
+        {
+            store.Get<Infrastructure.Journal.Journal>().Append([new ReportReceived("a.lost", null, Noon, "{}")]);
+            store.Get<UnitOfWork>().Flush();
+            throw new InvalidOperationException("It fails after its rows were written.");
+        });
+        gate.Set();
+        await Task.WhenAll(blocking, report);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => failing);
+
+        Assert.Equal(["a.report"], store.Get<IJournalReader>().Read(0, EventTypes.All, withPayload: true, 10).Entries.Select(entry => entry.Type));
+    }
+
+    [Fact]
     public async Task Nothing_is_held_for_nobody()
     {
         await using var store = await AStore.OpenAsync();
@@ -170,8 +196,8 @@ public sealed class JournalTailTests
         var tail = new JournalTail();
         tail.Read(0, EventTypes.All, 1);
 
-        tail.Give([Event(1), Event(2)]);
-        tail.Give([Event(5), Event(6)]);
+        tail.Give([Event(1), Event(2, 3_000_000)]);
+        tail.Give([Event(5, 3_000_000), Event(6)]);
 
         Assert.Null(tail.Read(1, EventTypes.All, 10));
         Assert.Null(tail.Read(3, EventTypes.All, 10));
