@@ -125,7 +125,7 @@ public sealed partial class Device : Aggregate
         if (at is not { } time || time <= SignOfLife?.At) return;
         if (IsPeerOfSession(peer) && !IsLive) return; // it has ended: a late will, which must not hide a better sign
 
-        SignOfLife = (time, peer);
+        SignOfLife = (time, Known(SignOfLife?.Peer, peer));
         Version++;
         if (Connectivity.Status is not ConnectivityStatus.Online || Connectivity.Confidence is Confidence.Stale) Settle(Connectivity, seen);
     }
@@ -137,7 +137,7 @@ public sealed partial class Device : Aggregate
         if (!(at < LastMessageAt))
         {
             Resume(at, seen);
-            (LastMessageAt, LastTopic) = (at, topic);
+            (LastMessageAt, LastTopic) = (at, Known(LastTopic, topic));
         }
         Seen(at);
         ExpectAnother(seen.Rules);
@@ -200,6 +200,9 @@ public sealed partial class Device : Aggregate
     }
 
     private bool IsLive => Connectivity.Evidence is "session" || (Connectivity is { Evidence: "broker-list", Status: ConnectivityStatus.Online });
+
+    /// <summary>The text as it is kept already, if it is the same: a device lives long, and with it each text that came with a message would.</summary>
+    private static string? Known(string? kept, string? now) => kept == now ? kept : now;
 
     private bool IsPeerOfSession(string? peer) => peer is not null && peer == Session?.Peer;
 
