@@ -20,14 +20,17 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
     /// </summary>
     public const int Usual = 8_000;
 
-    /// <summary>Where a reader needed the log, so that it could not begin anew, this part of the limit more is enough to try again.</summary>
-    private const int PartToTryAgain = 8;
-
     /// <summary>Pages that are left to the writer: beside the sync that it takes to move them, they don't count.</summary>
     private const int Few = 200;
 
     /// <summary>What is written meanwhile is moved likewise, so often at most.</summary>
     private const int Rounds = 4;
+
+    /// <summary>Where somebody read the log, so that it could not begin anew, this part of the limit more is enough to try again.</summary>
+    private const int PartToTryAgain = 64;
+
+    /// <summary>The same where so much is needed by a reader that a few pages more make no difference.</summary>
+    private const int PartToWait = 8;
 
     /// <summary>How many pages the log holds. SQLite writes it with each commit, so it stays where it is.</summary>
     private readonly int[] pages = GC.AllocateArray<int>(1, pinned: true);
@@ -35,6 +38,8 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
     private int before;
     private int due;
     private Thread? mover;
+    private bool isMostMoved;
+    private bool isAnew; // since the mover was started
 
     /// <summary>Has the writer's connection tell how long the log is. It moves nothing of its own accord from now on.</summary>
     public void Watch(SqliteConnection writer)
@@ -47,25 +52,44 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
     public void Between(SqliteConnection writer)
     {
         var now = pages[0];
-        if (now < before) due = limit; // the log began anew
+        if (now < before) (due, isAnew, isMostMoved) = (limit, true, false);
         before = now;
         if (mover is null)
         {
-            if (now < due) return;
-            mover = new Thread(MoveMost) { Name = "checkpoint", IsBackground = true };
-            mover.Start();
+            if (now >= due && (isMostMoved || !Start(writer))) MoveRest(writer, now);
         }
         else if (!mover.IsAlive || now >= due + limit) // a writer that is so much faster than the disk waits
         {
             mover.Join();
             mover = null;
-            Move(writer);
-            due = now + (limit / PartToTryAgain);
+            if (!isAnew) MoveRest(writer, now);
         }
     }
 
     /// <summary>To be called by the writer before it closes its connection: waits for what is moved just then.</summary>
     public void End() => mover?.Join();
+
+    /// <summary>False if the writer has to move all itself.</summary>
+    private bool Start(SqliteConnection writer)
+    {
+        if (SqliteFile.HasMoved(writer)) // what lies where it was would be taken for the file that this log belongs to
+        {
+            FileHasMoved(database.Path);
+            return false;
+        }
+        try
+        {
+            var thread = new Thread(MoveMost) { Name = "checkpoint", IsBackground = true };
+            thread.Start();
+            (mover, isAnew) = (thread, false);
+            return true;
+        }
+        catch (OutOfMemoryException fault) // the system has no thread for it
+        {
+            NotMoved(fault);
+            return false;
+        }
+    }
 
     private void MoveMost()
     {
@@ -73,7 +97,11 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
         {
             using var own = database.OpenForMoving();
             for (var round = 0; round < Rounds; round++)
-                if (Move(own) is not { } moved || Volatile.Read(ref pages[0]) - moved <= Few) return;
+            {
+                if (Move(own) is not { } log) return;
+                if (Volatile.Read(ref pages[0]) - log.Moved <= Few) break;
+            }
+            SqliteFile.Sync(own); // SQLite does that only once all is moved, and the writer would wait for all of it
         }
         catch (SqliteException fault)
         {
@@ -81,12 +109,18 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
         }
     }
 
-    /// <summary>Moves what no reader needs in the log any more, and waits for none.</summary>
-    /// <returns>How many pages of the log are where they belong; null if it failed, or somebody else is at it.</returns>
-    private int? Move(SqliteConnection connection)
+    private void MoveRest(SqliteConnection writer, int now)
     {
-        var result = sqlite3_wal_checkpoint_v2(connection.Handle, "main", SQLITE_CHECKPOINT_PASSIVE, out _, out var moved);
-        if (result is SQLITE_OK) return moved;
+        isMostMoved = Move(writer) is { } log && log.Pages - log.Moved <= Few;
+        due = now + (limit / (isMostMoved ? PartToTryAgain : PartToWait));
+    }
+
+    /// <summary>Moves what no reader needs in the log any more, and waits for none.</summary>
+    /// <returns>How many pages the log has, and how many of them are where they belong; null if it failed, or somebody else is at it.</returns>
+    private (int Pages, int Moved)? Move(SqliteConnection connection)
+    {
+        var result = sqlite3_wal_checkpoint_v2(connection.Handle, "main", SQLITE_CHECKPOINT_PASSIVE, out var all, out var moved);
+        if (result is SQLITE_OK) return (all, moved);
         if (result is not (SQLITE_BUSY or SQLITE_LOCKED)) NotMoved(new SqliteException(sqlite3_errmsg(connection.Handle).utf8_to_string(), result));
         return null;
     }
@@ -98,9 +132,12 @@ internal sealed unsafe partial class Checkpoints(Database database, ILogger<Chec
         return SQLITE_OK;
     }
 
-    [DllImport("e_sqlite3")]
+    [DllImport(SqliteBinding.Library)]
     private static extern void* sqlite3_wal_hook(nint connection, delegate* unmanaged[Cdecl]<void*, nint, byte*, int, int> told, void* argument);
 
-    [LoggerMessage(LogLevel.Warning, "Pages of the write-ahead log could not be moved to their place in the database; it grows until they can. See that the disk has space and is sound")]
+    [LoggerMessage(LogLevel.Warning, "Pages of the write-ahead log could not be moved to their place in the database; that is tried again, and the log grows until it succeeds. See that the disk has space and is sound")]
     private partial void NotMoved(Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "The database file is no longer at {Path}: the service goes on with the file it has open. Stop the service before you move or exchange its database")]
+    private partial void FileHasMoved(string path);
 }

@@ -38,8 +38,11 @@ internal sealed class Database
         source.Pooling = false;
         if (!options.Value.ConnectionString.Contains("Timeout", StringComparison.OrdinalIgnoreCase)) source.DefaultTimeout = 5;
         writing = string.IsNullOrEmpty(source.Vfs) ? $"{source.ConnectionString};Vfs={GatheredLog.Name}" : source.ConnectionString;
-        source.Mode = SqliteOpenMode.ReadWrite; // a file that somebody took away is not made anew
-        moving = source.ConnectionString;
+        moving = new SqliteConnectionStringBuilder(source.ConnectionString)
+        {
+            Mode = SqliteOpenMode.ReadWrite, // a file that somebody took away is not made anew
+            Cache = SqliteCacheMode.Private, // one that is shared has locks of its own
+        }.ConnectionString;
         source.Pooling = true;
         source.Mode = SqliteOpenMode.ReadOnly;
         reading = source.ConnectionString;
@@ -77,26 +80,33 @@ internal sealed class Database
     /// The connection that writes. synchronous=FULL: a commit is on disk before it is answered. auto_vacuum=INCREMENTAL, which only a new file
     /// takes: what retention frees can be given back to the disk.
     /// </summary>
-    public SqliteConnection OpenForWriting()
-    {
-        var connection = new SqliteConnection(writing);
-        connection.Open();
-        connection.Execute(
-            $"""
+    public SqliteConnection OpenForWriting() => Open(
+        writing,
+        connection => $"""
             PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA auto_vacuum=INCREMENTAL;
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={Checkpoints.Usual};
             PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;
             """);
-        return connection;
-    }
 
-    /// <summary>A connection beside the writer's that moves pages from the log to the file, and syncs both.</summary>
-    public SqliteConnection OpenForMoving()
+    /// <summary>A connection beside the writer's that moves pages from the log to the file, and syncs the log before.</summary>
+    public SqliteConnection OpenForMoving() => Open(
+        moving,
+        _ => "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"); // the first of them opens the log, too: there is nothing to move before
+
+    private static SqliteConnection Open(string text, Func<SqliteConnection, string> settings)
     {
-        var connection = new SqliteConnection(moving);
-        connection.Open();
-        connection.Execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0");
-        return connection;
+        var connection = new SqliteConnection(text);
+        try
+        {
+            connection.Open();
+            connection.Execute(settings(connection));
+            return connection;
+        }
+        catch (SqliteException)
+        {
+            connection.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A pooled connection that only reads; dispose it soon.</summary>

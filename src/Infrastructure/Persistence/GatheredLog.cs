@@ -17,8 +17,6 @@ internal static unsafe class GatheredLog
     /// <summary>For `Vfs` of a connection string, once <see cref="Register"/> was called.</summary>
     public const string Name = "gathered-log";
 
-    private const string Library = "e_sqlite3";
-
     /// <summary>Bytes: the most that SQLite's VFS for Unix takes at once (it looks at 17 bits of the count). Larger transactions are written in pieces.</summary>
     private const int Capacity = (128 * 1024) - 1;
 
@@ -31,16 +29,16 @@ internal static unsafe class GatheredLog
     private const int OpensLog = 0x0008_0000;
 
     private static Vfs* usual;
-    private static Methods* methods;
+    private static SqliteFile.Operations* methods;
 
     /// <summary>To be called once, after SQLite was configured.</summary>
     public static void Register()
     {
         usual = sqlite3_vfs_find(null);
-        methods = (Methods*)NativeMemory.Alloc((nuint)sizeof(Methods));
-        *methods = new Methods
+        methods = (SqliteFile.Operations*)NativeMemory.Alloc((nuint)sizeof(SqliteFile.Operations));
+        *methods = new SqliteFile.Operations
         {
-            Version = 1,
+            Version = 1, // a log has neither shared memory nor mapped pages
             Close = &Close,
             Read = &Read,
             Write = &Write,
@@ -64,7 +62,7 @@ internal static unsafe class GatheredLog
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Open(Vfs* own, byte* path, File* file, int flags, int* opened)
+    private static int Open(Vfs* own, byte* path, SqliteFile* file, int flags, int* opened)
     {
         if ((flags & OpensLog) == 0) return usual->Open(usual, path, file, flags, opened);
 
@@ -84,7 +82,7 @@ internal static unsafe class GatheredLog
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Close(File* file)
+    private static int Close(SqliteFile* file)
     {
         var put = Put(file);
         sqlite3_free(((Log*)file)->Pages);
@@ -93,11 +91,11 @@ internal static unsafe class GatheredLog
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Read(File* file, byte* into, int count, long offset) =>
+    private static int Read(SqliteFile* file, byte* into, int count, long offset) =>
         Put(file) is var put && put == Ok ? Inner(file)->Methods->Read(Inner(file), into, count, offset) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Write(File* file, byte* from, int count, long offset)
+    private static int Write(SqliteFile* file, byte* from, int count, long offset)
     {
         var log = (Log*)file;
         var isLast = log->IsLast;
@@ -119,37 +117,37 @@ internal static unsafe class GatheredLog
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Truncate(File* file, long size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Truncate(Inner(file), size) : put;
+    private static int Truncate(SqliteFile* file, long size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Truncate(Inner(file), size) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Sync(File* file, int flags) => Put(file, orForget: true) is var put && put == Ok ? Inner(file)->Methods->Sync(Inner(file), flags) : put;
+    private static int Sync(SqliteFile* file, int flags) => Put(file, orForget: true) is var put && put == Ok ? Inner(file)->Methods->Sync(Inner(file), flags) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Size(File* file, long* size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Size(Inner(file), size) : put;
+    private static int Size(SqliteFile* file, long* size) => Put(file) is var put && put == Ok ? Inner(file)->Methods->Size(Inner(file), size) : put;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Lock(File* file, int level) => Inner(file)->Methods->Lock(Inner(file), level);
+    private static int Lock(SqliteFile* file, int level) => Inner(file)->Methods->Lock(Inner(file), level);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Unlock(File* file, int level) => Inner(file)->Methods->Unlock(Inner(file), level);
+    private static int Unlock(SqliteFile* file, int level) => Inner(file)->Methods->Unlock(Inner(file), level);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int IsReserved(File* file, int* isReserved) => Inner(file)->Methods->IsReserved(Inner(file), isReserved);
+    private static int IsReserved(SqliteFile* file, int* isReserved) => Inner(file)->Methods->IsReserved(Inner(file), isReserved);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Control(File* file, int operation, void* argument) => Inner(file)->Methods->Control(Inner(file), operation, argument);
+    private static int Control(SqliteFile* file, int operation, void* argument) => Inner(file)->Methods->Control(Inner(file), operation, argument);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int SectorSize(File* file) => Inner(file)->Methods->SectorSize(Inner(file));
+    private static int SectorSize(SqliteFile* file) => Inner(file)->Methods->SectorSize(Inner(file));
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Traits(File* file) => Inner(file)->Methods->Traits(Inner(file));
+    private static int Traits(SqliteFile* file) => Inner(file)->Methods->Traits(Inner(file));
 
     /// <summary>
     /// Writes what was gathered. Where that fails in a write or a sync, SQLite takes the transaction back, and what was gathered is forgotten. Elsewhere it
     /// stays, so that no commit gets past it.
     /// </summary>
-    private static int Put(File* file, bool orForget = false)
+    private static int Put(SqliteFile* file, bool orForget = false)
     {
         var log = (Log*)file;
         if (log->Count == 0) return Ok;
@@ -161,24 +159,24 @@ internal static unsafe class GatheredLog
     }
 
     /// <summary>The log as the usual VFS opened it, which lies behind our part of it.</summary>
-    private static File* Inner(File* file) => (File*)((Log*)file + 1);
+    private static SqliteFile* Inner(SqliteFile* file) => (SqliteFile*)((Log*)file + 1);
 
-    [DllImport(Library)]
+    [DllImport(SqliteBinding.Library)]
     private static extern Vfs* sqlite3_vfs_find(byte* name);
 
-    [DllImport(Library)]
+    [DllImport(SqliteBinding.Library)]
     private static extern int sqlite3_vfs_register(Vfs* vfs, int isDefault);
 
-    [DllImport(Library)]
+    [DllImport(SqliteBinding.Library)]
     private static extern void* sqlite3_malloc(int bytes);
 
-    [DllImport(Library)]
+    [DllImport(SqliteBinding.Library)]
     private static extern void sqlite3_free(void* memory);
 
     /// <summary>What a log that we opened begins with.</summary>
     private struct Log
     {
-        public File File;
+        public SqliteFile File;
         public byte* Pages;
 
         /// <summary>Where in the file the first of the gathered bytes belongs.</summary>
@@ -194,30 +192,6 @@ internal static unsafe class GatheredLog
         public long End;
     }
 
-    /// <summary>`sqlite3_file`.</summary>
-    private struct File
-    {
-        public Methods* Methods;
-    }
-
-    /// <summary>`sqlite3_io_methods`, version 1: a log has neither shared memory nor mapped pages.</summary>
-    private struct Methods
-    {
-        public int Version;
-        public delegate* unmanaged[Cdecl]<File*, int> Close;
-        public delegate* unmanaged[Cdecl]<File*, byte*, int, long, int> Read;
-        public delegate* unmanaged[Cdecl]<File*, byte*, int, long, int> Write;
-        public delegate* unmanaged[Cdecl]<File*, long, int> Truncate;
-        public delegate* unmanaged[Cdecl]<File*, int, int> Sync;
-        public delegate* unmanaged[Cdecl]<File*, long*, int> Size;
-        public delegate* unmanaged[Cdecl]<File*, int, int> Lock;
-        public delegate* unmanaged[Cdecl]<File*, int, int> Unlock;
-        public delegate* unmanaged[Cdecl]<File*, int*, int> IsReserved;
-        public delegate* unmanaged[Cdecl]<File*, int, void*, int> Control;
-        public delegate* unmanaged[Cdecl]<File*, int> SectorSize;
-        public delegate* unmanaged[Cdecl]<File*, int> Traits;
-    }
-
 #pragma warning disable CS0649 // SQLite gives most of them their values
 
     /// <summary>`sqlite3_vfs`, version 3.</summary>
@@ -229,7 +203,7 @@ internal static unsafe class GatheredLog
         public Vfs* Next;
         public byte* Name;
         public void* Data;
-        public delegate* unmanaged[Cdecl]<Vfs*, byte*, File*, int, int*, int> Open;
+        public delegate* unmanaged[Cdecl]<Vfs*, byte*, SqliteFile*, int, int*, int> Open;
         public Others Functions;
     }
 

@@ -185,7 +185,7 @@ internal sealed partial class Writer : IHostedService, IHealthCheck, IIngestGaug
             else FailAll(batch, fault);
         }
         foreach (var some in batch.Chunk(AnsweredTogether)) ThreadPool.UnsafeQueueUserWorkItem(new Answers(some), preferLocal: false);
-        work.KeepLogShort(); // now that nobody waits for it
+        work.KeepLogShort(); // what was just answered does not wait for it
     }
 
     private void WriteEachAlone(List<Pending> batch)

@@ -10,7 +10,7 @@ namespace WebhookService.Infrastructure.Persistence;
 internal static class SqliteBinding
 {
     /// <summary>The library that comes with Microsoft.Data.Sqlite.</summary>
-    private const string Library = "e_sqlite3";
+    public const string Library = "e_sqlite3";
 
     /// <summary>Tells SQLite to copy the value before it returns.</summary>
     private const nint Transient = -1;

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -29,6 +30,18 @@ public sealed class CheckpointsTests : IDisposable
 
     private string File => Path.Combine(folder, "a.db");
 
+    /// <summary>How often the log began anew: SQLite counts it at its beginning (https://sqlite.org/fileformat2.html#walformat).</summary>
+    private int TimesBegun
+    {
+        get
+        {
+            using var wal = new FileStream($"{File}-wal", FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            var head = new byte[32];
+            wal.ReadExactly(head);
+            return BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(12));
+        }
+    }
+
     private long PagesOfLog => new FileInfo($"{File}-wal").Length / PageInLog;
 
     public void Dispose()
@@ -51,11 +64,42 @@ public sealed class CheckpointsTests : IDisposable
     }
 
     [Fact]
-    public void Most_of_the_log_is_moved_while_the_writer_writes()
+    public void Most_of_the_log_is_moved_beside_the_writer_and_the_end_waits_for_it()
     {
-        Write(pages: Limit + 50); // on its own accord it moves nothing before 1,000 and nothing at all once it is watched
+        writer.Execute("INSERT INTO t (value) VALUES (zeroblob(@bytes))", new { bytes = Limit * 4096 });
+        Assert.InRange(new FileInfo(File).Length, 1, 10 * 4096); // of its own accord the writer moves nothing
 
-        Assert.True(SpinWait.SpinUntil(() => new FileInfo(File).Length > Limit / 2 * 4096, TimeSpan.FromSeconds(30)));
+        checkpoints.Between(writer);
+        checkpoints.End();
+
+        Assert.InRange(new FileInfo(File).Length, Limit * 4096, long.MaxValue);
+    }
+
+    [Fact]
+    public void Where_all_was_moved_before_the_writer_goes_on_the_log_begins_anew_no_sooner()
+    {
+        Write(pages: 20 * Limit, afterEach: checkpoints.End);
+
+        Assert.InRange(TimesBegun, 20, 30);
+        Assert.Empty(log);
+    }
+
+    [Fact]
+    public void A_log_that_readers_need_by_turns_begins_anew_as_soon_as_none_does()
+    {
+        var (turn, reader) = (0, (SqliteConnection?)null);
+        Write(pages: 4 * Limit, afterEach: () =>
+        {
+            checkpoints.End();
+            reader?.Dispose();
+            if (++turn % 7 == 0) return; // nobody between this transaction and the next one
+            reader = database.OpenForReading();
+            reader.QuerySingle<long>("SELECT count(*) FROM t", transaction: reader.BeginTransaction(deferred: true));
+        });
+        reader?.Dispose();
+
+        Assert.InRange(TimesBegun, 2, 4);
+        Assert.InRange(PagesOfLog, Limit, Limit + 120);
     }
 
     [Fact]
@@ -80,27 +124,48 @@ public sealed class CheckpointsTests : IDisposable
     }
 
     [Fact]
-    public void Where_the_file_cannot_be_opened_the_writer_moves_all_itself_and_the_log_says_so()
+    public void Where_the_file_is_no_longer_in_its_place_the_writer_moves_all_itself_and_touches_no_other()
     {
         System.IO.File.Move(File, $"{File}.away"); // the writer has it open
+        System.IO.File.WriteAllText(File, "another one");
 
         Write(pages: 10 * Limit);
 
         Assert.InRange(PagesOfLog, Limit, (2 * Limit) + 20);
-        Assert.StartsWith("Pages of the write-ahead log could not be moved", log[0], StringComparison.Ordinal);
-        Assert.False(System.IO.File.Exists(File));
-        System.IO.File.Move($"{File}.away", File);
+        Assert.StartsWith($"The database file is no longer at {File}", log[0], StringComparison.Ordinal);
+        Assert.Equal("another one", System.IO.File.ReadAllText(File));
+        System.IO.File.Move($"{File}.away", File, overwrite: true);
     }
 
+    [Fact]
+    public void Where_the_file_cannot_be_opened_once_more_the_writer_moves_all_itself_and_the_log_says_so()
+    {
+        var none = new Database(Options.Create(new StorageOptions { ConnectionString = $"Data Source={File}.none" }));
+        var alone = new Checkpoints(none, log, Limit);
+        alone.Watch(writer);
+
+        Write(pages: 10 * Limit, alone);
+
+        alone.End();
+        Assert.InRange(PagesOfLog, Limit, (2 * Limit) + 20);
+        Assert.StartsWith("Pages of the write-ahead log could not be moved", log[0], StringComparison.Ordinal);
+        Assert.False(System.IO.File.Exists($"{File}.none"));
+    }
+
+    [Fact]
+    public void The_library_is_one_that_loses_nothing_where_the_log_begins_anew_beside_a_checkpoint() =>
+        Assert.InRange(Version.Parse(writer.ServerVersion), new Version(3, 51, 3), new Version(4, 0));
+
     /// <summary>Transactions of a few pages, one after another, at least so many pages in all.</summary>
-    private long Write(int pages)
+    private long Write(int pages, Checkpoints? own = null, Action? afterEach = null)
     {
         const int PagesOfTransaction = 10;
         var value = new byte[PagesOfTransaction * 4000];
         for (var i = 0; i < pages / PagesOfTransaction; i++)
         {
             writer.Execute("INSERT INTO t (value) VALUES (@value)", new { value });
-            checkpoints.Between(writer);
+            (own ?? checkpoints).Between(writer);
+            afterEach?.Invoke();
         }
         return pages / PagesOfTransaction;
     }
