@@ -138,9 +138,9 @@ public sealed class ConsumerEngine
         }
         finally
         {
-            using var hurry = new CancellationTokenSource(Farewell, time);
-            using var hurried = hurry.Token.UnsafeRegister(_ => Array.ForEach(lanes, lane => lane.Hurry()), null);
-            while (running > 0 && await inbox.Reader.WaitToReadAsync(CancellationToken.None)) TakeIn();
+            using (var hurry = new CancellationTokenSource(Farewell, time))
+            using (hurry.Token.UnsafeRegister(_ => Array.ForEach(lanes, lane => lane.Hurry()), null))
+                while (running > 0 && await inbox.Reader.WaitToReadAsync(CancellationToken.None)) TakeIn();
             inbox.Writer.Complete();
             TakeIn();
             foreach (var lane in lanes) lane.Dispose();
@@ -227,7 +227,7 @@ public sealed class ConsumerEngine
         }
         else
         {
-            state = state with { Position = consumer.Options.FromBeginning ? journal.Read(0, EventTypes.All, false, 1).Gone : startsAfter ?? bell.Head };
+            state = state with { Position = consumer.Options.FromBeginning ? journal.ReadGone() : startsAfter ?? bell.Head };
             unsaved = SaveAfter; // its place is durable from its first moment on
         }
         read = state.Position;

@@ -66,7 +66,7 @@ public sealed record JournalEntry
 }
 
 /// <summary>The message of an event.</summary>
-/// <param name="Payload">Null unless the consumer needs it.</param>
+/// <param name="Payload">There for a consumer that needs it; others may get null.</param>
 public sealed record JournalMessage(string Id, ClientId Publisher, string Topic, int Qos, bool Retain, DateTimeOffset PublishedAt, ReadOnlyMemory<byte>? Payload);
 
 /// <summary>A consumer throws it where another try would end the same way: the event becomes a dead letter at once.</summary>

@@ -42,6 +42,9 @@ public interface IJournalReader
     /// <summary>The next events of these types, oldest first, a bounded number of them.</summary>
     JournalPage Read(long after, EventTypes types, bool withPayload, int limit);
 
+    /// <summary>Events up to here are gone, removed by retention; 0 if none is.</summary>
+    long ReadGone();
+
     /// <summary>One event; null if retention removed it.</summary>
     JournalEntry? Find(long seq, bool withPayload);
 
@@ -50,5 +53,5 @@ public interface IJournalReader
 }
 
 /// <param name="Next">All up to here was looked at; go on behind it.</param>
-/// <param name="Gone">What is missing up to here was removed by retention; 0 if nothing is known to be.</param>
+/// <param name="Gone">Events up to here were removed, by retention or with their devices; 0 if none is known to be.</param>
 public sealed record JournalPage(IReadOnlyList<JournalEntry> Entries, long Next, long Gone);

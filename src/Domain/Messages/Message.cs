@@ -70,7 +70,15 @@ public sealed class Message : Aggregate
         if (PublishSeen) return Outcome.Repeated;
 
         PublishSeen = true;
-        Content = content; // QoS and retain of the publish itself; a delivery shows the receiver's
+        if (!ReferenceEquals(content, Content)) // a delivery shows the receiver's QoS and retain, and a rule may leave out or change its payload
+            Content = Content with
+            {
+                Username = content.Username,
+                Qos = content.Qos,
+                Retain = content.Retain,
+                Payload = content.Payload.Bytes.IsEmpty || content.Payload.IsSame(Content.Payload) ? Content.Payload : content.Payload,
+                Properties = content.Properties,
+            };
         Raise(new MessagePublished(Id, content.Publisher, content.PublishedAt));
         return Outcome.Applied;
     }

@@ -17,6 +17,9 @@ public readonly record struct Payload(ReadOnlyMemory<byte> Bytes, PayloadKind Ki
 {
     private static ReadOnlySpan<byte> ReplacementCharacter => [0xEF, 0xBF, 0xBD];
 
+    /// <summary>Whether both are the same bytes, wherever they lie.</summary>
+    public bool IsSame(Payload other) => Kind == other.Kind && Bytes.Span.SequenceEqual(other.Bytes.Span);
+
     /// <summary>A payload that came as JSON text: lossy if it holds U+FFFD.</summary>
     public static Payload OfText(ReadOnlyMemory<byte> utf8) =>
         new(utf8, utf8.Span.IndexOf(ReplacementCharacter) >= 0 ? PayloadKind.Lossy : PayloadKind.Text);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using WebhookService.Application.Consumers;
 using WebhookService.Domain;
 using WebhookService.Domain.Messages;
@@ -5,7 +6,7 @@ using WebhookService.Infrastructure.Persistence;
 
 namespace WebhookService.Infrastructure.Journal;
 
-/// <summary>An event that the writer has just written to the journal. Its entry is the one that the database would give.</summary>
+/// <summary>An event that the writer has just written to the journal. Its entry is what the database would say, with the payload.</summary>
 /// <param name="data">What its row says beyond the columns.</param>
 /// <param name="message">The message it is about, if any.</param>
 internal sealed class CommittedEvent(long seq, IDomainEvent happened, string? data, MessageContent? message)
@@ -15,11 +16,17 @@ internal sealed class CommittedEvent(long seq, IDomainEvent happened, string? da
     public long Seq => seq;
     public string Type => EventData.NameOf(happened);
 
-    /// <summary>Of payload and data.</summary>
-    public long Bytes => (message?.Payload.Bytes.Length ?? 0) + (data?.Length ?? 0);
+    /// <summary>Of payload and texts, where each could be its own.</summary>
+    public long Bytes { get; } = ((data?.Length ?? 0) * (long)sizeof(char)) + (message is null ? 0 : BytesOf(message));
 
     /// <summary>Made by who first asks for it, which is not the writer. Two who ask at once may get one each.</summary>
     public JournalEntry Entry => entry ??= ToEntry();
+
+    private static long BytesOf(MessageContent message)
+    {
+        var ofArray = MemoryMarshal.TryGetArray(message.Payload.Bytes, out var payload) ? payload.Array!.Length : 0; // of which it may be a part
+        return ofArray + ((long)sizeof(char) * (message.Topic.Length + (message.Username?.Length ?? 0) + (message.Properties?.Length ?? 0)));
+    }
 
     private JournalEntry ToEntry()
     {

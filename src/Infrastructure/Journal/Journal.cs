@@ -26,8 +26,9 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
     private readonly JournalBell bell;
     private readonly List<Row> rows = [];
     private readonly HashSet<ReportKey> fresh = [];
-    private readonly List<CommittedEvent> followed = []; // what the tail is given
+    private readonly List<(long Seq, Row Row)> followed = []; // what the tail is given
     private bool grew;
+    private bool isForgotten;
 
     public Journal(UnitOfWork work, ClientNames clients, EventTypeNames types, ClientEvents clientEvents, JournalTail tail, JournalBell bell)
     {
@@ -38,11 +39,11 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         work.Enlist(this);
     }
 
-    public void Append(IReadOnlyList<IDomainEvent> happened, long? messageNo = null, Message? message = null, ReportKey? key = null)
+    /// <param name="about">The message that all of it is about, with its number.</param>
+    public void Append(IReadOnlyList<IDomainEvent> happened, (long No, Message Message)? about = null, ReportKey? key = null)
     {
         foreach (var one in happened)
-            rows.Add(new Row(
-                one, types.NumberOf(EventData.NameOf(one)), one.Client is { } client ? clients.NumberOf(client.Value) : null, messageNo, message, EventData.Of(one), key));
+            rows.Add(new Row(one, types.NumberOf(EventData.NameOf(one)), one.Client is { } client ? clients.NumberOf(client.Value) : null, about, EventData.Of(one), key));
     }
 
     public ValueTask<bool> KnowsAsync(ReportKey key, CancellationToken cancellation)
@@ -66,8 +67,8 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
             var seq = sequence.Next();
             if (row.ClientNo is { } client) clientEvents.Add(client, 0, seq);
             else clientEvents.Skip(seq);
-            insert.Value.Add(seq).Add(row.TypeNo).Add(row.Happened.At.ToMs()).Add(row.ClientNo).Add(row.MessageNo).Add(row.Data).AddId(row.Key?.Value).Run();
-            if (tail.IsFollowed) followed.Add(new(seq, row.Happened, row.Data, row.Message?.Content));
+            insert.Value.Add(seq).Add(row.TypeNo).Add(row.Happened.At.ToMs()).Add(row.ClientNo).Add(row.About?.No).Add(row.Data).AddId(row.Key?.Value).Run();
+            if (tail.IsFollowed) followed.Add((seq, row));
         }
         grew = true;
         rows.Clear();
@@ -79,6 +80,7 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
         rows.Clear();
         fresh.Clear();
         followed.Clear(); // with what was not taken back of the same transaction: that is read from the database
+        isForgotten = true;
         sequence.Forget();
     }
 
@@ -86,12 +88,14 @@ internal sealed class Journal : IUnitOfWorkPart, IReportRepository
 
     public void Tell()
     {
+        if (isForgotten) tail.Forget(); // somebody else may have written the database, or events were deleted
+        isForgotten = false;
         if (!grew) return;
         grew = false;
-        if (followed.Count > 0) tail.Give(followed);
+        if (followed.Count > 0) tail.Give([.. followed.Select(one => new CommittedEvent(one.Seq, one.Row.Happened, one.Row.Data, one.Row.About?.Message.Content))]);
         followed.Clear();
         bell.Ring(sequence.Last); // read anew where a command was rolled back: what others of its transaction appended is there
     }
 
-    private readonly record struct Row(IDomainEvent Happened, long TypeNo, long? ClientNo, long? MessageNo, Message? Message, string? Data, ReportKey? Key);
+    private readonly record struct Row(IDomainEvent Happened, long TypeNo, long? ClientNo, (long No, Message Message)? About, string? Data, ReportKey? Key);
 }

@@ -16,6 +16,8 @@ internal sealed class JournalReader(Database database, JournalTail tail) : IJour
     /// <summary>So many entries one page walks where types are chosen.</summary>
     private const int EntriesWalked = 20_000;
 
+    private const string ReadOldest = "SELECT min(seq) FROM journal";
+
     /// <summary>A page ends before its payloads are larger than this, whatever its limit.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
@@ -26,7 +28,7 @@ internal sealed class JournalReader(Database database, JournalTail tail) : IJour
         using var connection = database.OpenForReading();
         using var snapshot = connection.BeginTransaction(deferred: true);
         var head = connection.ExecuteScalar<long>(Journal.ReadHead, transaction: snapshot); // the last number given: its row may be gone already
-        var gone = connection.ExecuteScalar<long?>("SELECT min(seq) FROM journal", transaction: snapshot) - 1 ?? head;
+        var gone = connection.ExecuteScalar<long?>(ReadOldest, transaction: snapshot) - 1 ?? head;
         var chosen = JournalQueries.TypesOf(connection, snapshot, types);
         var end = Math.Min(Math.Max(after, head), Math.Max(after, gone) + EntriesWalked);
         var (entries, bytes) = (new List<JournalEntry>(), 0L);
@@ -44,6 +46,12 @@ internal sealed class JournalReader(Database database, JournalTail tail) : IJour
                 entries.Add(row.ToEntry());
             }
         return new(entries, entries.Count == limit ? entries[^1].Seq : end, gone);
+    }
+
+    public long ReadGone()
+    {
+        using var connection = database.OpenForReading();
+        return connection.ExecuteScalar<long?>($"SELECT coalesce(({ReadOldest}) - 1, ({Journal.ReadHead}))") ?? 0;
     }
 
     public JournalEntry? Find(long seq, bool withPayload)

@@ -12,7 +12,7 @@ internal sealed class JournalTail
     /// <summary>Events it holds; who is further behind reads the database. A power of two.</summary>
     public const int Most = 1_024;
 
-    /// <summary>Of payloads and data together.</summary>
+    /// <summary>Of payloads and texts together.</summary>
     private const long MostBytes = 4 * 1024 * 1024;
 
     private readonly Lock gate = new();
@@ -36,7 +36,7 @@ internal sealed class JournalTail
         {
             (isFollowed, unasked) = (true, 0);
             if (after < first - 1 || after >= last) return null;
-            following = new CommittedEvent[last - after];
+            following = new CommittedEvent[types.IsAll ? Math.Min(last - after, limit) : last - after];
             for (var i = 0; i < following.Length; i++) following[i] = At(after + 1 + i)!;
         }
         var found = new List<JournalEntry>();
@@ -54,10 +54,17 @@ internal sealed class JournalTail
     {
         lock (gate)
         {
+            if (unasked > Most)
+            {
+                (isFollowed, unasked) = (false, 0);
+                Clear();
+                return;
+            }
+            unasked += committed.Count;
             if (committed[0].Seq != last + 1) // it was not followed meanwhile, or something was taken back
             {
+                last = committed[0].Seq - 1;
                 Clear();
-                (first, last) = (committed[0].Seq, committed[0].Seq - 1);
             }
             foreach (var one in committed)
             {
@@ -67,12 +74,13 @@ internal sealed class JournalTail
                 bytes += one.Bytes;
                 while (bytes > MostBytes && first < last) DropFirst();
             }
-            unasked += committed.Count;
-            if (unasked <= Most) return;
-            isFollowed = false;
-            Clear();
-            first = last + 1;
         }
+    }
+
+    /// <summary>Drops all it holds: the database may say something else.</summary>
+    public void Forget()
+    {
+        lock (gate) Clear();
     }
 
     private void DropFirst()
@@ -84,7 +92,7 @@ internal sealed class JournalTail
     private void Clear()
     {
         Array.Clear(events);
-        bytes = 0;
+        (first, bytes) = (last + 1, 0);
     }
 
     private ref CommittedEvent? At(long seq) => ref events[seq & (Most - 1)];

@@ -6,7 +6,8 @@ using WebhookService.Infrastructure.Persistence;
 namespace WebhookService.Infrastructure.Messages;
 
 /// <summary>
-/// Messages with those of their deliveries that reports speak of. A message's payload is written once; what changes afterwards is small.
+/// Messages with those of their deliveries that reports speak of. A message's payload is written once, unless the publish comes later and says another one;
+/// what changes else is small.
 /// Messages stay in memory for a moment, because their deliveries follow within milliseconds.
 /// </summary>
 internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
@@ -33,6 +34,8 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         UPDATE messages SET qos = ?, retain = ?, publish_seen = ?, status = ?, username = ?, properties = ?, dropped_at = ?, drop_reason = ? WHERE message_no = ?
         """;
 
+    private const string UpdatePayload = "UPDATE messages SET kind = ?, payload = ? WHERE message_no = ?";
+
     private const string SaveDelivery = """
         INSERT INTO deliveries (message_no, client_no, delivered_at, acked_at, dropped_at, drop_reason, redelivered, qos) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (message_no, client_no) DO UPDATE SET
@@ -50,6 +53,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private readonly Sequence sequence;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> update;
+    private readonly Lazy<Statement> updatePayload;
     private readonly Lazy<Statement> saveDelivery;
     private readonly GenerationCache<MessageId, Entry> known = new(1_024); // what outlives some collections of garbage costs more than reading a late one again
     private readonly HashSet<Entry> changed = [];
@@ -62,6 +66,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
         sequence = new Sequence(work, "messages", "messages", "message_no");
         insert = work.Prepare(Insert);
         update = work.Prepare(Update);
+        updatePayload = work.Prepare(UpdatePayload);
         saveDelivery = work.Prepare(SaveDelivery);
         work.Enlist(this);
     }
@@ -88,7 +93,7 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     public ValueTask SaveAsync(Message message, CancellationToken cancellation)
     {
         if (!known.TryGet(message.Id, out var entry)) Keep(entry = new Entry(sequence.Next(), message) { IsWhole = true });
-        journal.Append(message.TakeEvents(), entry.Number, message);
+        journal.Append(message.TakeEvents(), (entry.Number, message));
         changed.Add(entry);
         return ValueTask.CompletedTask;
     }
@@ -134,7 +139,12 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
     private void Keep(Entry entry)
     {
         known.Set(entry.Message.Id, entry);
-        if (entry.Message.Content.Payload.Bytes.Length > LargestKept) large.Add(entry.Message.Id);
+        KeepNotIfLarge(entry.Message);
+    }
+
+    private void KeepNotIfLarge(Message message)
+    {
+        if (message.Content.Payload.Bytes.Length > LargestKept) large.Add(message.Id);
     }
 
     private void Flush(Entry entry)
@@ -153,10 +163,17 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
             ofStreams.Add(streams.NumberOf(client, topic, content.FromDevice, entry.Number), content.PublishedAt.ToMs(), entry.Number);
         }
         else if (entry.Saved != state)
+        {
             update.Value
                 .Add((long)state.Qos).Add(state.Retain).Add(state.PublishSeen).Add((long)state.Status).Add(state.Username).Add(state.Properties)
                 .Add(state.DroppedAt.ToMs()).Add(state.DropReason).Add(entry.Number)
                 .Run();
+            if (entry.Saved.Payload != state.Payload)
+            {
+                updatePayload.Value.Add((long)state.Payload.Kind).Add(state.Payload.Bytes.Span).Add(entry.Number).Run();
+                KeepNotIfLarge(message);
+            }
+        }
         (entry.Stored, entry.Saved) = (true, state);
     }
 
@@ -182,11 +199,11 @@ internal sealed class MessageRepository : IMessageRepository, IUnitOfWorkPart
 
     /// <summary>What of a message may change after its first report.</summary>
     private readonly record struct MutableState(
-        int Qos, bool Retain, bool PublishSeen, MessageStatus Status, string? Username, string? Properties, DateTimeOffset? DroppedAt, string? DropReason)
+        int Qos, bool Retain, bool PublishSeen, MessageStatus Status, string? Username, string? Properties, DateTimeOffset? DroppedAt, string? DropReason, Payload Payload)
     {
         public static MutableState Of(Message message) => new(
             message.Content.Qos, message.Content.Retain, message.PublishSeen, message.Status, message.Content.Username, message.Content.Properties,
-            message.DroppedAt, message.DropReason);
+            message.DroppedAt, message.DropReason, message.Content.Payload);
     }
 
     private sealed record Row

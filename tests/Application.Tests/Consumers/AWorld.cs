@@ -132,6 +132,8 @@ internal sealed class AWorld
     {
         public JournalPage Read(long after, EventTypes types, bool withPayload, int limit) => world.Journal.Read(after, limit);
 
+        public long ReadGone() => world.Journal.Read(0, 1).Gone;
+
         public JournalEntry? Find(long seq, bool withPayload) => world.Journal.Entries.FirstOrDefault(entry => entry.Seq == seq);
 
         public (ConsumerState State, IReadOnlyList<ParkedEvent> Parked)? Load(string consumer) => world.State is { } known ? (known, world.Parked) : null;

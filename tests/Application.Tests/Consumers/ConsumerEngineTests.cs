@@ -364,11 +364,11 @@ public sealed class ConsumerEngineTests
     {
         world.Journal.Append([.. Enumerable.Range(0, ConsumerEngine.MostParked + 2_000).Select(i => $"c{i}")]);
         var options = AWorld.Options with { Lanes = 64, FirstDelay = TimeSpan.FromHours(1), LongestDelay = TimeSpan.FromHours(1) };
-        var (isDown, began) = (true, 0);
-        await using var running = world.Start(options, (_, _, _) => Interlocked.Increment(ref began) > 0 && isDown ? Fail() : Task.CompletedTask);
+        var isDown = true;
+        await using var running = world.Start(options, (_, _, _) => isDown ? Fail() : Task.CompletedTask);
         await running.UntilAsync(() => running.Engine.Parked >= ConsumerEngine.MostParked);
         await running.Engine.PauseAsync();
-        await running.UntilAsync(() => Volatile.Read(ref began) == running.Engine.Failed); // nothing is under way
+        await running.Engine.EndReplayAsync(); // there is none, but until then what is under way has ended: the clock below would time it out
         isDown = false;
         world.Clock.Advance(TimeSpan.FromHours(2));
 
@@ -611,6 +611,28 @@ public sealed class ConsumerEngineTests
         await stop;
 
         Assert.Equal((0, 0, null), (world.State!.Position, world.Parked.Count, world.State.LastError));
+    }
+
+    [Fact]
+    public async Task A_stop_that_hurries_the_last_handler_leaves_no_lane_behind()
+    {
+        for (var i = 0; i < 60; i++) // it takes two threads at the wrong moment
+        {
+            const int Lanes = 256;
+            var (other, began, allBegan) = (new AWorld(), 0, new TaskCompletionSource());
+            other.Journal.Append([.. Enumerable.Range(1, Lanes + 1).Select(client => $"c{client}")]);
+            await using var running = other.Start(AWorld.Options with { Lanes = Lanes }, (_, _, cancellation) =>
+            {
+                var turn = Interlocked.Increment(ref began);
+                if (turn == Lanes) allBegan.SetResult();
+                return turn <= Lanes ? allBegan.Task : Task.Delay(Timeout.Infinite, cancellation); // the last one in the first lane that was free again
+            });
+            await running.UntilAsync(() => began == Lanes + 1 && running.Engine.State.Handled == Lanes);
+
+            var stop = running.StopAsync();
+            await running.UntilAsync(() => stop.IsCompleted, ConsumerEngine.Farewell);
+            await stop;
+        }
     }
 
     [Fact]

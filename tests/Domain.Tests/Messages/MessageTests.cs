@@ -31,6 +31,24 @@ public sealed class MessageTests
     }
 
     [Fact]
+    public void A_publish_corrects_the_payload_and_takes_none_away()
+    {
+        var (part, whole) = (Payload.OfText("21"u8.ToArray()), Payload.OfText("21.5"u8.ToArray()));
+
+        Assert.Equal(whole, PublishedAfterDelivery(part, whole));
+        Assert.Equal(part, PublishedAfterDelivery(part, Payload.OfText(default)));
+        Assert.Equal(whole, PublishedAfterDelivery(whole, Payload.OfText("21.5"u8.ToArray()))); // the array that is there stays
+
+        static Payload PublishedAfterDelivery(Payload ofDelivery, Payload ofPublish)
+        {
+            var message = Message.Of(AMessage.Content() with { Payload = ofDelivery }, AHistory.Now);
+            message.Delivered(AMessage.Receiver, AHistory.At(2), duplicate: false);
+            message.Published(AMessage.Content() with { Payload = ofPublish });
+            return message.Content.Payload;
+        }
+    }
+
+    [Fact]
     public void It_reaches_each_receiver_once()
     {
         var message = AMessage.Published();
