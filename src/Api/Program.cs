@@ -19,6 +19,7 @@ public partial class Program
 {
     public static async Task<int> Main(string[] args)
     {
+        NativeMemory.ShareArenas();
         try
         {
             await using var app = Create(args, builder => builder.Services.AddHostedService<SocketThreads>()); // here, because the threads are those of the whole process

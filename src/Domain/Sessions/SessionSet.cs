@@ -353,7 +353,8 @@ public sealed class SessionSet(ClientId client) : Aggregate
     /// <summary>Newest first, of all sessions that are known here, if only by their start.</summary>
     private List<DateTimeOffset> StartTimes()
     {
-        var starts = sessions.ConvertAll(session => session.ConnectedAt);
+        var starts = new List<DateTimeOffset>(sessions.Count + missingStarts.Count);
+        foreach (var session in sessions) starts.Add(session.ConnectedAt);
         if (missingStarts.Count == 0) return starts;
         starts.AddRange(missingStarts);
         starts.Sort(static (one, other) => other.CompareTo(one));

@@ -184,7 +184,9 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
     private Entry Read(ClientId client, long clientNo, Newest newest, List<SubscriptionRow> subscriptions)
     {
         var entry = new Entry(clientNo, new SessionSet(client));
-        var sessions = newest.Sessions.Value.Add(clientNo).Rows(readSession).ConvertAll(entry.Restored);
+        var rows = newest.Sessions.Value.Add(clientNo).Rows(readSession);
+        entry.Sessions.EnsureCapacity(rows.Count);
+        var sessions = rows.ConvertAll(entry.Restored);
         var farewells = newest.Farewells.Value.Add(clientNo).Rows(readFarewell).ConvertAll(entry.Restored);
         entry.Set = SessionSet.Restore(client, sessions, isAll: sessions.Count < newest.Count, farewells, subscriptions.ConvertAll(entry.Restored), rules);
         return entry;
@@ -348,8 +350,16 @@ internal sealed class SessionRepository : ISessionRepository, IUnitOfWorkPart
         public void Trim(PresenceRules rules)
         {
             Set.Trim(rules);
-            if (Sessions.Count > Set.Sessions.Count) foreach (var gone in Sessions.Keys.Except(Set.Sessions).ToList()) Sessions.Remove(gone);
-            if (Farewells.Count > Set.Farewells.Count) foreach (var gone in Farewells.Keys.Except(Set.Farewells).ToList()) Farewells.Remove(gone);
+            KeepOnly(Set.Sessions, Sessions);
+            KeepOnly(Set.Farewells, Farewells);
+        }
+
+        private static void KeepOnly<TOne, TSaved>(IReadOnlyList<TOne> kept, Dictionary<TOne, TSaved> saved)
+            where TOne : notnull
+        {
+            if (saved.Count <= kept.Count) return;
+            foreach (var one in saved.Keys)
+                if (!kept.Contains(one)) saved.Remove(one); // which a dictionary allows meanwhile
         }
     }
 
