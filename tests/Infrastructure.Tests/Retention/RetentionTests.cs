@@ -1,3 +1,4 @@
+using Dapper;
 using Microsoft.Extensions.Options;
 using WebhookService.Application.Consumers;
 using WebhookService.Application.Notices;
@@ -9,6 +10,7 @@ using WebhookService.Domain.Devices;
 using WebhookService.Domain.Notices;
 using WebhookService.Infrastructure.Retention;
 using WebhookService.Infrastructure.Tests.Persistence;
+using WebhookService.Tests;
 
 namespace WebhookService.Infrastructure.Tests.Retention;
 
@@ -158,7 +160,7 @@ public sealed class RetentionTests
         await using var kept = await ARetention.OpenAsync(("LatestMessages", "0"));
         for (var i = 1; i <= 600; i++) await kept.PublishAsync(i, bytes: 60_000);
         await kept.RoundAsync();
-        Checkpoint(kept);
+        await CheckpointAsync(kept);
         var before = new FileInfo(kept.Store.File).Length;
         Assert.True(before > 30_000_000, $"{before} bytes before");
 
@@ -170,7 +172,7 @@ public sealed class RetentionTests
         var left = kept.Messages;
         Assert.InRange(left.Count, 50, 100);
         Assert.Equal(Enumerable.Range(601 - left.Count, left.Count), left);
-        Checkpoint(kept);
+        await CheckpointAsync(kept);
         Assert.InRange(new FileInfo(kept.Store.File).Length, 4_000_000, 6_000_000 + (4096 * 4096) + 64 * 4096);
     }
 
@@ -232,9 +234,9 @@ public sealed class RetentionTests
     }
 
     /// <summary>Brings everything from the write-ahead log into the file.</summary>
-    private static void Checkpoint(ARetention kept)
+    private static Task CheckpointAsync(ARetention kept) => Eventually.IsAsync(() =>
     {
         using var writing = kept.Store.Database.OpenForWriting();
-        Dapper.SqlMapper.Execute(writing, "PRAGMA wal_checkpoint(TRUNCATE)");
-    }
+        return writing.QuerySingle<(int IsBusy, int Pages, int Moved)>("PRAGMA wal_checkpoint(TRUNCATE)").IsBusy == 0; // it is while the service does the same
+    });
 }
