@@ -183,10 +183,11 @@ internal sealed class AJournal : IJournalBell
     public JournalPage Read(long after, int limit)
     {
         Reads++;
+        var last = Head; // before the entries, which are there before it says so: else none could be there and all be gone
         var all = Entries;
         var page = all.Where(entry => entry.Seq > after).Take(limit).ToList();
         AfterRead();
-        return new(page, page.Count == limit ? page[^1].Seq : Math.Max(after, all.Count > 0 ? all[^1].Seq : after), all.Count > 0 ? all[0].Seq - 1 : Head);
+        return new(page, page.Count == limit ? page[^1].Seq : Math.Max(after, all.Count > 0 ? all[^1].Seq : after), all.Count > 0 ? all[0].Seq - 1 : last);
     }
 
     public async ValueTask WaitBeyondAsync(long seq, CancellationToken cancellation)
