@@ -29,6 +29,9 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
     /// <summary>Ids that are remembered twice over: about a second of a full load, for clocks of broker nodes may differ by as much.</summary>
     private const int Remembered = 32_768;
 
+    /// <summary>If more wait than that, <see cref="RecentIds"/> would soon have to remember more than it should.</summary>
+    private const int TooMany = Remembered / 2;
+
     /// <summary>Messages between two looks at the clock.</summary>
     private const int AtOnce = 512;
 
@@ -88,7 +91,8 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
 
     public void Write(StepTime time)
     {
-        reached = readIndexed.Value.Number() ?? 0; // it may be further than is known, where another command of its transaction failed
+        var start = readIndexed.Value.Number() ?? 0; // it may be further than is known, where another command of its transaction failed
+        reached = start;
         do
         {
             var upTo = end.Value.Add(reached).Number() ?? 0;
@@ -101,7 +105,7 @@ internal sealed partial class MessageIndexes : IUnitOfWorkPart, ILateIndex, IDis
             if (ids < times) StoredTwice(times - ids, reached, upTo);
             reached = upTo;
         }
-        while (!time.IsOver);
+        while (!time.IsOver || (last - reached > TooMany && reached - start < StepTime.MostRows));
         writeIndexed.Value.Add("messages.indexed").Add(reached).Run();
     }
 

@@ -140,6 +140,29 @@ public sealed class MessageIndexesTests
     }
 
     [Theory]
+    [InlineData(16_384, 512)]
+    [InlineData(18_000, 2_048)]
+    [InlineData(40_000, StepTime.MostRows)]
+    public async Task A_step_goes_on_beyond_its_time_while_more_messages_wait_than_are_to_be_remembered(int messages, int indexed)
+    {
+        await using var store = await AStore.OpenAsync();
+
+        var reached = await store.Get<Writer>().RunAsync(() =>
+        {
+            store.Get<UnitOfWork>().Connection.Execute($"""
+                WITH RECURSIVE number(no) AS (SELECT 1 UNION ALL SELECT no + 1 FROM number WHERE no < {messages})
+                INSERT INTO messages (message_no, id, client_no, topic_no, qos, retain, published_at, received_at, publish_seen, from_device, status, kind, payload)
+                SELECT no, unhex(printf('%032x', no)), 1, 1, 0, 0, no, no, 1, 1, 0, 0, x'61' FROM number
+                """);
+            store.Get<MessageIndexes>().Add(IdOf(messages), messages);
+            store.Get<MessageIndexes>().Write(new StepTime(TimeSpan.Zero));
+            return Task.FromResult(store.Get<UnitOfWork>().Connection.ExecuteScalar<long>($"SELECT {MessageIndexes.Indexed}"));
+        });
+
+        Assert.Equal(indexed, reached);
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(1_500)]
     public async Task A_message_that_another_program_changed_is_found_as_it_is_now(int messages)

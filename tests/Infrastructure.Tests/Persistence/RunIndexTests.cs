@@ -1,5 +1,6 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
 using WebhookService.Application.Common;
 using WebhookService.Application.Devices;
 using WebhookService.Application.Journal;
@@ -115,6 +116,41 @@ public sealed class RunIndexTests
 
         public void Committed() => act?.Invoke();
     }
+
+    [Theory]
+    [InlineData(2_000, 0, 64)]
+    [InlineData(2_000, 500, 1_024)]
+    [InlineData(2_000, 1_500, 2_000)]
+    [InlineData(20_000, 15_000, StepTime.MostRows)]
+    public async Task A_step_goes_on_beyond_its_time_until_a_run_is_twice_as_far_as_the_next_one(int entriesOfRun, int next, int written)
+    {
+        await using var store = await AStore.OpenAsync();
+        var index = await InTransactionAsync(store, () =>
+        {
+            // A second index, which nobody but this test writes.
+            var one = new ClientEvents(store.Get<UnitOfWork>(), Options.Create(new StorageOptions { EntriesOfRun = entriesOfRun }));
+            one.Opened();
+            for (var no = 1; no <= entriesOfRun; no++) one.Add(key: 1, at: 0, no);
+            return one;
+        });
+        Assert.True(index.IsWaiting);
+        await InTransactionAsync(store, () =>
+        {
+            for (var no = 1; no <= next; no++) index.Add(key: 1, at: 0, entriesOfRun + no);
+            return true;
+        });
+
+        index.Prepare();
+        await InTransactionAsync(store, () =>
+        {
+            index.Write(new StepTime(TimeSpan.Zero));
+            return true;
+        });
+
+        Assert.Equal([written], store.Query<long>("SELECT count(*) FROM journal_runs"));
+    }
+
+    private static Task<T> InTransactionAsync<T>(AStore store, Func<T> act) => store.Get<Writer>().RunAsync(() => Task.FromResult(act()));
 
     [Fact]
     public async Task A_forgotten_client_leaves_no_entries()

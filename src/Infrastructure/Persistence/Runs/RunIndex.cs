@@ -132,12 +132,15 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
             Written(next);
             written += next.Length;
         }
-        while (run.Next + written < run.Count && !time.IsOver);
+        while (run.Next + written < run.Count && (!time.IsOver || (IsBehind(run.Next + written) && written < StepTime.MostRows)));
         if (run.Next + written < run.Count) return;
 
         complete.Value.Add(Name).Add(run.No).Add(run.Bounds.LastNo).Add(run.Bounds.NewestAt).Add(run.Bounds.OldestAt).Run();
         finished = true;
     }
+
+    /// <summary>A run is to be written before the next one is half gathered: else ever more would be in memory.</summary>
+    private bool IsBehind(int entriesWritten) => entriesWritten < 2 * memory.Active.Count;
 
     /// <summary>
     /// A part of a run was written, in the order of its entries, in this transaction: so an index can note by key what its runs hold. It may hear
