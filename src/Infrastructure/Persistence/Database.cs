@@ -85,7 +85,7 @@ internal sealed class Database
         connection => $"""
             PRAGMA busy_timeout={connection.DefaultTimeout * 1000}; PRAGMA auto_vacuum=INCREMENTAL;
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={Checkpoints.Usual};
-            PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;
+            PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;
             """);
 
     /// <summary>A connection beside the writer's that moves pages from the log to the file, and syncs the log before.</summary>

@@ -5,8 +5,6 @@ namespace WebhookService.Infrastructure.Persistence;
 /// <summary>`Storage`: where the data is kept.</summary>
 public sealed class StorageOptions
 {
-    public const int UsualEntriesOfRun = 131_072;
-
     [Required]
     public string ConnectionString { get; set; } = "Data Source=data/webhooks.db";
 
@@ -14,7 +12,7 @@ public sealed class StorageOptions
     [RegularExpression("(?i)^sqlite$", ErrorMessage = "Storage:Provider knows 'Sqlite' only.")]
     public string Provider { get; init; } = "Sqlite";
 
-    /// <summary>Entries of an index that are gathered in memory (up to 60 bytes each, for twice as many) before they are written together.</summary>
+    /// <summary>Entries of an index that are gathered in memory (up to 60 bytes each, for half as many more) before they are written together.</summary>
     [Range(1, 10_000_000)]
-    public int EntriesOfRun { get; init; } = UsualEntriesOfRun;
+    public int EntriesOfRun { get; init; } = 131_072;
 }

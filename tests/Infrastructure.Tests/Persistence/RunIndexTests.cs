@@ -172,8 +172,8 @@ public sealed class RunIndexTests
     public void Entries_in_memory_stand_in_order_however_they_came()
     {
         var random = new Random(7);
-        var all = Enumerable.Range(0, 5_000).Select(no => new IndexEntry(random.Next(20), random.Next(50) + (no / 10), no)).ToList();
-        var entries = new RecentEntries(capacity: 2);
+        var all = Enumerable.Range(0, 15_000).Select(no => new IndexEntry(random.Next(20), random.Next(50) + (no / 10), no)).ToList();
+        var entries = new RecentEntries();
 
         foreach (var some in all.Chunk(37)) entries.Add(some);
         entries.Remove([.. all.Where(entry => entry.No % 7 == 0)]);
@@ -188,11 +188,27 @@ public sealed class RunIndexTests
     }
 
     [Fact]
+    public void A_reader_goes_on_into_what_came_since_it_began()
+    {
+        const int Before = 10_000, Then = 5_000; // some blocks of memory each
+        var entries = new RecentEntries();
+        entries.Add([.. Enumerable.Range(0, Before).Select(no => new IndexEntry(1, 10 * no, no))]);
+
+        using var reader = entries.NewestFirst(1, long.MaxValue, long.MaxValue).GetEnumerator();
+        Assert.True(reader.MoveNext());
+        entries.Add([.. Enumerable.Range(0, Then).Select(no => new IndexEntry(1, 5, Before + no))]); // just after the first of all
+        var seen = 1;
+        while (reader.MoveNext()) seen++;
+
+        Assert.Equal(Before + Then, seen);
+    }
+
+    [Fact]
     public void Entries_are_sorted_for_a_run_without_those_that_were_removed()
     {
         var random = new Random(11);
-        var all = Enumerable.Range(0, 3_000).Select(no => new IndexEntry(random.Next(-40, 40), random.Next(50) + (no / 10), no)).ToList();
-        var entries = new RecentEntries(capacity: 2);
+        var all = Enumerable.Range(0, 15_000).Select(no => new IndexEntry(random.Next(-40, 40), random.Next(50) + (no / 10), no)).ToList();
+        var entries = new RecentEntries();
         entries.Add([.. all]);
         entries.Remove([.. all.Where(entry => entry.No % 3 == 0 || entry.Key == 5)]);
 
@@ -202,13 +218,13 @@ public sealed class RunIndexTests
         Assert.Equal(
             all.Where(entry => entry.No % 3 != 0 && entry.Key != 5).OrderBy(entry => entry.Key).ThenBy(entry => entry.At).ThenBy(entry => entry.No),
             places.Select(place => entries[place]));
-        Assert.Equal((0, 2_999, all.Min(entry => entry.At), all.Max(entry => entry.At)), entries.Bounds());
+        Assert.Equal((0, 14_999, all.Min(entry => entry.At), all.Max(entry => entry.At)), entries.Bounds());
     }
 
     [Fact]
     public void Entries_are_emptied_when_no_reader_is_left()
     {
-        var entries = new RecentEntries(capacity: 8);
+        var entries = new RecentEntries();
         entries.Add([new(1, 10, 100), new(2, 20, 200)]);
 
         Assert.True(entries.TryEnter());
@@ -217,7 +233,7 @@ public sealed class RunIndexTests
         entries.Leave();
         Assert.True(entries.TryEmpty());
 
-        Assert.Equal((0, 8), (entries.Count, entries.Capacity));
+        Assert.Equal(0, entries.Count);
         Assert.Empty(entries.NewestFirst(1, long.MaxValue, long.MaxValue));
         entries.Add([new(3, 30, 300)]);
         Assert.Equal([new(3, 30, 300)], entries.NewestFirst(3, long.MaxValue, long.MaxValue));
@@ -250,7 +266,7 @@ public sealed class RunIndexTests
     [Fact]
     public void A_reader_leaves_all_entries_once_however_often_it_is_disposed()
     {
-        RecentEntries active = new(capacity: 1), full = new(capacity: 1);
+        RecentEntries active = new(), full = new();
         Assert.True(active.TryEnter() && full.TryEnter());
 
         var reader = new RunReader("journal", "", active, full, known: 0);

@@ -12,27 +12,25 @@ internal readonly record struct IndexEntry(long Key, long At, long No)
 
 /// <summary>
 /// Entries that are in memory only, because the rows they speak of are on disk already: those of a key are a chain, newest first. The writer
-/// adds, readers walk meanwhile; what was added after a reader began it may see or not. When no reader is there it can be emptied for the next
-/// entries: some megabytes of arrays, which only the rarest of collections would give back.
+/// adds, readers walk meanwhile; what was added after a reader began it may see or not. They lie in blocks of memory that all indexes share: when no
+/// reader is there it can be emptied, and its blocks are for the next entries of whatever index.
 /// </summary>
-/// <param name="capacity">Entries that there is room for from the beginning: making room anew copies all of them.</param>
-internal sealed class RecentEntries(int capacity)
+internal sealed class RecentEntries
 {
     private const int None = -1;
 
     private const int BeingEmptied = int.MinValue;
 
+    /// <summary>Entries of a block: so many that the pool, which keeps some blocks for each processor, keeps the blocks of two whole runs where there are two.</summary>
+    private const int OfBlock = 4_096;
+
     private readonly Lock gate = new();
     private readonly Dictionary<long, int> newest = [];
-    private IndexEntry[] entries = new IndexEntry[capacity];
-    private int[] older = new int[capacity];
+    private Block[] blocks = []; // made longer, never changed, so that readers may go on in what they know; a place beyond that is linked later
     private int count;
     private int readers;
 
     public int Count => Volatile.Read(ref count);
-
-    /// <summary>Entries that there is room for.</summary>
-    public int Capacity => entries.Length;
 
     /// <summary>A reader comes, until it says <see cref="Leave"/>.</summary>
     /// <returns>False while it is being emptied.</returns>
@@ -54,6 +52,8 @@ internal sealed class RecentEntries(int capacity)
     {
         if (Interlocked.CompareExchange(ref readers, BeingEmptied, 0) != 0) return false;
         newest.Clear();
+        foreach (var block in blocks) block.Return();
+        blocks = [];
         Volatile.Write(ref count, 0);
         Volatile.Write(ref readers, 0);
         return true;
@@ -63,15 +63,10 @@ internal sealed class RecentEntries(int capacity)
     {
         lock (gate)
         {
-            if (count + some.Length > entries.Length)
-            {
-                var room = Math.Max(entries.Length * 2, count + some.Length);
-                Array.Resize(ref entries, room); // readers go on in the old ones
-                Array.Resize(ref older, room);
-            }
             foreach (ref readonly var entry in some)
             {
-                entries[count] = entry;
+                if (count == blocks.Length * OfBlock) Volatile.Write(ref blocks, [.. blocks, Block.Rent()]);
+                Entry(count) = entry;
                 Link(count);
                 count++;
             }
@@ -81,10 +76,9 @@ internal sealed class RecentEntries(int capacity)
     /// <summary>The entries of a key before a place, newest first.</summary>
     public IEnumerable<IndexEntry> NewestFirst(long key, long beforeAt, long beforeNo)
     {
-        var (all, chain, place) = Begin(key);
-        for (; place != None; place = chain[place])
+        for (var place = Begin(key); place != None; place = Volatile.Read(ref Older(place)))
         {
-            var entry = all[place];
+            var entry = Entry(place);
             if ((entry.At, entry.No).CompareTo((beforeAt, beforeNo)) < 0) yield return entry;
         }
     }
@@ -97,20 +91,20 @@ internal sealed class RecentEntries(int capacity)
             {
                 if (!newest.TryGetValue(ofKey.Key, out var place)) continue;
                 var (gone, last) = (ofKey.ToHashSet(), None);
-                for (; place != None; place = older[place])
+                for (; place != None; place = Older(place))
                 {
-                    if (gone.Contains(entries[place])) continue;
+                    if (gone.Contains(Entry(place))) continue;
                     if (last == None) newest[ofKey.Key] = place;
-                    else Volatile.Write(ref older[last], place);
+                    else Volatile.Write(ref Older(last), place);
                     last = place;
                 }
                 if (last == None) newest.Remove(ofKey.Key);
-                else older[last] = None;
+                else Older(last) = None;
             }
     }
 
     /// <summary>The entry at a place that <see cref="Sort"/> told. It stays there until all are emptied, also when it is removed from its chain.</summary>
-    public IndexEntry this[int place] => entries[place];
+    public IndexEntry this[int place] => Entry(place);
 
     /// <summary>Tells the places of all entries in the order of a run; to be called when nothing is added any more. Entries may be removed meanwhile.</summary>
     public void Sort(List<int> places)
@@ -125,11 +119,11 @@ internal sealed class RecentEntries(int capacity)
         }
         Array.Sort(keys, 0, known);
         places.Clear();
+        places.EnsureCapacity(Count);
         foreach (var key in keys.AsSpan(0, known))
         {
             var first = places.Count;
-            var (_, chain, place) = Begin(key);
-            for (; place != None; place = chain[place]) places.Add(place);
+            for (var place = Begin(key); place != None; place = Volatile.Read(ref Older(place))) places.Add(place);
             places.Reverse(first, places.Count - first);
         }
         ArrayPool<long>.Shared.Return(keys);
@@ -141,33 +135,53 @@ internal sealed class RecentEntries(int capacity)
         lock (gate)
         {
             var bounds = (FirstNo: long.MaxValue, LastNo: long.MinValue, OldestAt: long.MaxValue, NewestAt: long.MinValue);
-            foreach (ref readonly var entry in entries.AsSpan(0, count))
+            for (var place = 0; place < count; place++)
+            {
+                ref readonly var entry = ref Entry(place);
                 bounds = (
                     Math.Min(bounds.FirstNo, entry.No), Math.Max(bounds.LastNo, entry.No),
                     Math.Min(bounds.OldestAt, entry.At), Math.Max(bounds.NewestAt, entry.At));
+            }
             return bounds;
         }
     }
 
-    private (IndexEntry[] Entries, int[] Older, int Newest) Begin(long key)
+    private int Begin(long key)
     {
-        lock (gate) return (entries, older, newest.GetValueOrDefault(key, None));
+        lock (gate) return newest.GetValueOrDefault(key, None);
     }
+
+    private ref IndexEntry Entry(int place) => ref Volatile.Read(ref blocks)[place / OfBlock].Entries[place % OfBlock];
+
+    /// <summary>The place of the entry that is next in the chain of that at <paramref name="place"/>.</summary>
+    private ref int Older(int place) => ref Volatile.Read(ref blocks)[place / OfBlock].Older[place % OfBlock];
 
     /// <summary>Puts the entry at <paramref name="place"/> into its chain. Rows come nearly in the order of their times, so this looks at few.</summary>
     private void Link(int place)
     {
-        ref var head = ref CollectionsMarshal.GetValueRefOrAddDefault(newest, entries[place].Key, out var known);
+        ref readonly var entry = ref Entry(place);
+        ref var head = ref CollectionsMarshal.GetValueRefOrAddDefault(newest, entry.Key, out var known);
         if (!known) head = None;
-        if (head == None || IndexEntry.Order(entries[head], entries[place]) < 0)
+        if (head == None || IndexEntry.Order(Entry(head), entry) < 0)
         {
-            older[place] = head;
+            Older(place) = head;
             head = place;
             return;
         }
         var before = head;
-        while (older[before] != None && IndexEntry.Order(entries[older[before]], entries[place]) > 0) before = older[before];
-        older[place] = older[before];
-        Volatile.Write(ref older[before], place);
+        while (Older(before) is not None and var next && IndexEntry.Order(Entry(next), entry) > 0) before = next;
+        Older(place) = Older(before);
+        Volatile.Write(ref Older(before), place);
+    }
+
+    private readonly record struct Block(IndexEntry[] Entries, int[] Older)
+    {
+        public static Block Rent() => new(ArrayPool<IndexEntry>.Shared.Rent(OfBlock), ArrayPool<int>.Shared.Rent(OfBlock));
+
+        public void Return()
+        {
+            ArrayPool<IndexEntry>.Shared.Return(Entries);
+            ArrayPool<int>.Shared.Return(Older);
+        }
     }
 }

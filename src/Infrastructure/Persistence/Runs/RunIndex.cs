@@ -13,14 +13,10 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     /// <summary>Entries inserted between two looks at the clock.</summary>
     private const int AtOnce = 64;
 
-    /// <summary>Room for what one commit may bring beyond a run, and for the run only if that is of a usual size.</summary>
-    private const int MoreThanARun = 1_024;
-
     private readonly UnitOfWork work;
     private readonly string rows;
     private readonly string newest;
     private readonly int entriesOfRun;
-    private readonly int room;
     private readonly Lazy<Statement> insert;
     private readonly Lazy<Statement> complete;
     private readonly Lazy<Statement> removeEntry;
@@ -50,8 +46,7 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     protected RunIndex(UnitOfWork work, string name, string rows, string oldest, string newest, int entriesOfRun)
     {
         (this.work, Name, this.rows, this.newest, this.entriesOfRun) = (work, name, rows, newest, entriesOfRun);
-        room = Math.Min(entriesOfRun, StorageOptions.UsualEntriesOfRun) + MoreThanARun;
-        memory = new(NoEntries(), null);
+        memory = new(new(), null);
         insert = work.Prepare($"INSERT OR IGNORE INTO {name}_runs (run, key, at, no) VALUES (?, ?, ?, ?)");
         complete = work.Prepare("INSERT OR REPLACE INTO runs (name, run, last_no, newest_at, oldest_at) VALUES (?, ?, ?, ?, ?)");
         removeEntry = work.Prepare($"DELETE FROM {name}_runs WHERE run = ? AND key = ? AND at = ? AND no = ?");
@@ -189,7 +184,11 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
             removed.Clear();
         }
         if (building is { } run) run.Next += written;
-        if (finished) (memory, building, spare) = (new(memory.Active, null), null, memory.Full);
+        if (finished)
+        {
+            (memory, building, spare) = (new(memory.Active, null), null, memory.Full?.Count <= MostKept ? memory.Full : null);
+            spare?.TryEmpty(); // where readers are still there, when the next run begins
+        }
         (written, finished) = (0, false);
 
         if (incomplete) ReadRows();
@@ -200,13 +199,13 @@ internal abstract class RunIndex : IUnitOfWorkPart, ILateIndex, IDisposable
     }
 
     /// <summary>Entries for which memory is kept from run to run: more came together only while runs could not be written.</summary>
-    private long MostKept => 2L * Math.Max(room, entriesOfRun);
+    private long MostKept => 2L * entriesOfRun;
 
     private RecentEntries NoEntries()
     {
-        var emptied = spare is { } old && old.Capacity <= MostKept && old.TryEmpty() ? old : null;
+        var emptied = spare?.TryEmpty() is true ? spare : null;
         spare = null;
-        return emptied ?? new(room);
+        return emptied ?? new();
     }
 
     private void ReadRows()
