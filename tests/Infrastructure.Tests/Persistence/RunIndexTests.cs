@@ -235,8 +235,11 @@ public sealed class RunIndexTests
 
         Assert.Equal(0, entries.Count);
         Assert.Empty(entries.NewestFirst(1, long.MaxValue, long.MaxValue));
+        var others = new RecentEntries(); // of another index, in the memory that was given back
+        others.Add([new(3, 40, 400)]);
         entries.Add([new(3, 30, 300)]);
         Assert.Equal([new(3, 30, 300)], entries.NewestFirst(3, long.MaxValue, long.MaxValue));
+        Assert.Equal([new(3, 40, 400)], others.NewestFirst(3, long.MaxValue, long.MaxValue));
         Assert.True(entries.TryEnter());
     }
 
