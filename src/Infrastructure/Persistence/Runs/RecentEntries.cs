@@ -119,7 +119,7 @@ internal sealed class RecentEntries
         }
         Array.Sort(keys, 0, known);
         places.Clear();
-        places.EnsureCapacity(Count);
+        if (places.Capacity < Count) places.Capacity = Count; // no more than that: it would double
         foreach (var key in keys.AsSpan(0, known))
         {
             var first = places.Count;
